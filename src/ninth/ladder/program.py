@@ -148,8 +148,7 @@ class Child:
         self.returncode: int | None = None
         self.ended = 0.0
         self._process = subprocess.Popen(
-            command,
-            shell=True,
+            ["/bin/sh", "-c", "--", command],  # --: a command line may begin with a dash
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,
