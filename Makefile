@@ -10,7 +10,7 @@ demo: $(READY)
 	@$(BIN)/ninth demo
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 4
 
 lint: $(READY)
 	$(BIN)/ruff check

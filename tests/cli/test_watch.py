@@ -133,7 +133,9 @@ JOBS = "bash -c 'set -m; sleep 1000 & sleep 1000 & echo up; wait'"
 
 
 class TestStopping:
-    @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+    @pytest.mark.parametrize(
+        "signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
+    )
     def test_a_signal_stops_everything(
         self, ninth: Runner, loop: str, signum: signal.Signals
     ) -> None:

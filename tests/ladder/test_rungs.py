@@ -129,7 +129,7 @@ def test_an_exception_while_starting_stops_the_others(loop: str) -> None:
     assert [child.returncode for child in program.children] == [-signal.SIGTERM] * 2
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_a_signal_stops_everything(loop: str, signum: signal.Signals) -> None:
     # The child signals us when it is there, so that no time has to be guessed.
     command = f"trap '' TERM; sleep 1000 & kill -{signum.value} {os.getpid()}; echo up; wait"

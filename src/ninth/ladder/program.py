@@ -6,8 +6,8 @@ A rung decides one thing only: how to wait. All else is told here, once:
   read, and `end`, readable when the command has ended. A rung that can wait for files can wait
   for both; one that cannot has to ask again and again.
 - `Program` starts children, renders, and is a `with` block: however the block is left, every
-  child and what it started is stopped and reaped. On Ctrl-C, SIGTERM and SIGHUP it is left by
-  an exception.
+  child and what it started is stopped and reaped. On Ctrl-C, SIGTERM, SIGHUP and SIGQUIT it is left
+  by an exception.
 
 Why a child has a file for its end: end of output and end of process are different events. A
 command can close its output and work on, and one it left in the background can hold the output
@@ -38,7 +38,7 @@ from typing import IO, Self
 CHUNK = 65536  # bytes to read at once: what a pipe of Linux holds
 LINE_LIMIT = 65536  # bytes of one line that are kept
 GRACE = 5.0  # seconds between the request to stop and the kill
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 Show = Callable[[str, Sequence[str]], None]  # takes the time and the latest lines
 
