@@ -182,6 +182,9 @@ class TestReport:
         assert "the cost of a wake-up grew to 100 times in busy: it looks at every child" in text
         assert "it stayed within 1.2 times in select: it looks only at what is ready" in text
 
+    def test_of_a_growth_that_may_be_noise_nothing_is_said(self) -> None:
+        assert "From" not in report(TEXTBOOK, costs("generator", 1e-4, 1.8e-4))
+
     def test_one_size_does_not_grow(self) -> None:
         assert "From" not in report(TEXTBOOK, costs("busy", 1e-6, 1e-4)[:1])
 

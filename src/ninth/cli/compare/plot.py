@@ -131,7 +131,7 @@ def _draw_cpu(axes: Any, main: Sequence[Measurement]) -> None:
         )
     axes.set_xscale("log")
     shares = [max(one.cpu_share, 1e-6) for one in main]
-    axes.set_xlim(min([*shares, 0.001]) / 2.2, max([*shares, 1.0]) * 2.2)
+    axes.set_xlim(min([*shares, 0.001]) / 3, max([*shares, 1.0]) * 2.5)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: _percent(share)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.tick_params(axis="y", length=0, labelleft=False)
@@ -213,7 +213,7 @@ def _color(loop: str) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{_two_digits(100 * share)} %"
+    return f"{_two_digits(100 * share) if share >= 0.001 else f'{100 * share:.1g}'} %"
 
 
 def _duration(seconds: float) -> str:

@@ -100,7 +100,7 @@ class RecordingProgram(Program):
 
     def render(self) -> None:
         """Take note of what is new."""
-        self._raise_if_asked()
+        self.raise_if_asked()
         self._renders += 1
         if self._news:
             now = time.monotonic_ns()
