@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from ninth import __version__
+from ninth.cli.ending import fail
 from ninth.ladder import RUNGS
 
 from .measuring import Job, MeasuringError, measure
@@ -124,12 +125,12 @@ def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
 
             plot(arguments.plot, main, growth)
     except MeasuringError as error:
-        return _fail(str(error))
+        return fail(str(error))
     except BrokenPipeError:
         raise
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
-        return _fail(f"cannot go on: {name}{error.strerror or error}")
+        return fail(f"cannot go on: {name}{error.strerror or error}")
     return 0
 
 
@@ -182,12 +183,6 @@ def _check_writable(option: str, path: str, parser: argparse.ArgumentParser) -> 
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         parser.error(f"cannot write what {option} asks for to {path!r}: {reason}")
-
-
-def _fail(text: str) -> int:
-    if sys.stderr is not None:
-        sys.stderr.write(f"ninth: {text}\n")
-    return 1
 
 
 def _loops(text: str) -> tuple[str, ...]:

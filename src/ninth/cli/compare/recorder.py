@@ -135,6 +135,7 @@ class RecordingProgram(Program):
         deadline = time.monotonic() + PATIENCE
         missing = len(self.commands)
         while missing:
+            self.raise_if_asked()  # a loop may keep signals from raising by themselves
             if select.select([ready], [], [], 0.5)[0]:
                 missing -= len(os.read(ready, missing))
                 continue
