@@ -1,5 +1,6 @@
 """`ninth loops` and `ninth demo`."""
 
+import os
 import re
 import signal
 import subprocess
@@ -46,6 +47,20 @@ def test_a_closed_pipe_is_no_error(ninth: Runner) -> None:
     assert process.returncode == -signal.SIGPIPE
     assert process.stderr is not None
     assert process.stderr.read() == ""
+
+
+def test_output_that_cannot_be_written(ninth: Runner) -> None:
+    for arguments in ([], ["busy"], ["--diff", "busy", "select"]):
+        with open("/dev/full", "w") as full:
+            result = ninth.run("loops", *arguments, stdout=full)
+        assert result.returncode == 1
+        assert result.stderr == "ninth: cannot go on: No space left on device\n"
+
+
+def test_an_output_that_knows_few_characters(ninth: Runner) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    result = ninth.run("loops", "generator", env=environment)
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_the_demo_shows_numbers_until_it_is_stopped(ninth: Runner) -> None:

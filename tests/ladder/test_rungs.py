@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -138,12 +137,3 @@ def test_a_signal_stops_everything(loop: str, signum: signal.Signals) -> None:
         watch(loop, program)
     assert caught.value.signum == signum
     assert all(child.returncode in {-9, -15} for child in program.children)
-
-
-def test_the_interval_does_not_drift(loop: str) -> None:
-    if loop in {"blocking", "sleepy"}:
-        pytest.skip("blocking waits for its children and sleepy for its second, by design")
-    times: list[float] = []
-    program = Program(["sleep 1.05"], lambda *_: times.append(time.monotonic()), interval=0.2)
-    watch(loop, program)
-    assert len(times) >= 5

@@ -7,13 +7,15 @@ it is the one that is asked for: a status line should start at once.
 
 import argparse
 import importlib
+import io
+import os
 import signal
 import sys
 from collections.abc import Sequence
 
 from ninth import __version__
 
-from .ending import die_by
+from .ending import die_by, fail
 
 COMMANDS = {
     "watch": "run commands side by side and show the latest line of each",
@@ -30,13 +32,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     by that signal too, so that a shell sees 128+n and stops its own loops.
     """
     try:
+        if sys.stdout is None:
+            return fail("there is no standard output to write to")
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")
         status = _run(sys.argv[1:] if arguments is None else arguments)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
     except KeyboardInterrupt as error:
         die_by(getattr(error, "signum", signal.SIGINT))
     except BrokenPipeError:
         die_by(signal.SIGPIPE)
+    except OSError as error:
+        # What could not be written is still buffered, and would fail again at exit.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        return fail(f"cannot go on: {error.strerror or error}")
     return status
 
 

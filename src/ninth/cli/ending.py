@@ -1,8 +1,16 @@
-"""How the process ends when a signal made it end."""
+"""How the process ends: with words for what went wrong, and by the signal that made it end."""
 
 import os
 import signal
+import sys
 from typing import NoReturn
+
+
+def fail(text: str) -> int:
+    """Say what went wrong. Returns: the exit status for it, 1."""
+    if sys.stderr is not None:
+        sys.stderr.write(f"ninth: {text}\n")
+    return 1
 
 
 def die_by(signum: int) -> NoReturn:
