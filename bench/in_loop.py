@@ -62,6 +62,7 @@ def call_later_cancel(loop: Loop, count: int) -> None:
 
 def call_later_fired(loop: Loop, count: int) -> None:
     """A thousand timers within a millisecond, again and again."""
+    left, waiting = count, 0
 
     def fired() -> None:
         nonlocal left, waiting
@@ -78,7 +79,6 @@ def call_later_fired(loop: Loop, count: int) -> None:
         for index in range(waiting):
             loop.call_later(index * 1e-6, fired)
 
-    left, waiting = count, 0
     start()
     loop.run_forever()
 
@@ -153,6 +153,7 @@ def reader_event(loop: Loop, count: int) -> None:
     """A callback on a pipe that stays registered; with the write and the read."""
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
+    left = count
 
     def on_readable() -> None:
         nonlocal left
@@ -163,7 +164,6 @@ def reader_event(loop: Loop, count: int) -> None:
         else:
             loop.stop()
 
-    left = count
     loop.add_reader(reading, on_readable)
     os.write(writing, b"x")
     loop.run_forever()

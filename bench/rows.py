@@ -87,7 +87,8 @@ OTHERS = [
     ServerRow("aiohttp", "http", "aiohttp", "http", 0, 50, 6_000),
 ]
 
-ROWS: dict[str, Row] = {row.name: row for row in [*SCHEDULING, *ECHO, *OTHERS]}
+_ALL: list[Row] = [*SCHEDULING, *ECHO, *OTHERS]
+ROWS = {row.name: row for row in _ALL}
 
 
 def select(patterns: list[str]) -> list[Row]:
