@@ -16,6 +16,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 
@@ -109,22 +110,27 @@ def _process(
     command: list[str], environment: dict[str, str] | None, files: tuple[int, ...]
 ) -> Iterator[subprocess.Popen[str]]:
     """Start a process where all are measured; kill it at the end."""
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=environment,
-        pass_fds=files,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        _place(process.pid)
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
+    with tempfile.TemporaryFile("w+") as complaints:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            pass_fds=files,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            text=True,
+        )
+        try:
+            _place(process.pid)
+            yield process
+        except RuntimeError as error:
+            # Passes the client's and the server's process on its way: each adds what it said.
+            complaints.seek(0)
+            raise RuntimeError(f"{error}\n{complaints.read()[-2000:]}".strip()) from None
+        finally:
+            process.kill()
+            process.communicate()
 
 
 def _place(pid: int) -> None:
@@ -139,13 +145,11 @@ def _close(descriptor: int) -> None:
 
 
 def _line(process: subprocess.Popen[str]) -> str:
-    """Return the next line of a process; RuntimeError with what it complained of otherwise."""
+    """Return the next line of a process. Raises: RuntimeError when it ends instead."""
     assert process.stdout is not None
     line = process.stdout.readline().strip()
     if not line:
-        process.kill()
-        _, complaint = process.communicate()
-        raise RuntimeError(f"{' '.join(map(str, process.args))} ended:\n{complaint[-2000:]}")  # type: ignore[arg-type]
+        raise RuntimeError(f"{process.args!r} ended")
     return line
 
 
