@@ -1,0 +1,118 @@
+"""Every contact with asyncio's private names, so that there is one place to look.
+
+tests/asyncio_loop/test_stdlib.py checks each of them on every Python that is supported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from asyncio import (
+    base_events,
+    constants,
+    coroutines,
+    events,
+    futures,
+    sslproto,
+    trsock,
+    unix_events,
+)
+from asyncio.log import logger
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import socket
+
+__all__ = [
+    "SENDFILE_TRY_NATIVE",
+    "Base",
+    "SSLProtocol",
+    "TransportSocket",
+    "UnixSubprocessTransport",
+    "attach_to_server",
+    "begin_run",
+    "check_ssl_socket",
+    "detach_from_server",
+    "end_run",
+    "format_handle",
+    "iscoroutine",
+    "logger",
+    "set_nodelay",
+    "set_result_unless_cancelled",
+]
+
+SSLProtocol = sslproto.SSLProtocol
+TransportSocket = trsock.TransportSocket
+UnixSubprocessTransport = unix_events._UnixSubprocessTransport
+set_nodelay = base_events._set_nodelay
+set_result_unless_cancelled = futures._set_result_unless_cancelled
+check_ssl_socket = base_events._check_ssl_socket
+format_handle = base_events._format_handle
+iscoroutine = coroutines.iscoroutine
+SENDFILE_TRY_NATIVE = constants._SendfileMode.TRY_NATIVE
+
+
+def attach_to_server(server: Any, transport: Any) -> None:
+    """Count a transport among the server's connections."""
+    if sys.version_info >= (3, 13):
+        server._attach(transport)
+    else:
+        server._attach()
+
+
+def detach_from_server(server: Any, transport: Any) -> None:
+    """Undo attach_to_server()."""
+    if sys.version_info >= (3, 13):
+        server._detach(transport)
+    else:
+        server._detach()
+
+
+def begin_run(loop: Any) -> None:
+    """Make loop the running loop of this thread; asyncio's part of run_forever().
+
+    Raises: RuntimeError when it is closed or running, or another loop is running here.
+    """
+    loop._check_closed()
+    loop._check_running()
+    loop._set_coroutine_origin_tracking(loop._debug)
+    loop._old_agen_hooks = sys.get_asyncgen_hooks()
+    loop._thread_id = threading.get_ident()
+    sys.set_asyncgen_hooks(
+        firstiter=loop._asyncgen_firstiter_hook, finalizer=loop._asyncgen_finalizer_hook
+    )
+    events._set_running_loop(loop)
+
+
+def end_run(loop: Any) -> None:
+    """Undo begin_run()."""
+    loop._stopping = False
+    loop._thread_id = None
+    events._set_running_loop(None)
+    loop._set_coroutine_origin_tracking(False)
+    if loop._old_agen_hooks is not None:
+        sys.set_asyncgen_hooks(*loop._old_agen_hooks)
+        loop._old_agen_hooks = None
+
+
+class Base(asyncio.SelectorEventLoop):
+    """asyncio's loop without its engine: no selector, no pipe, no queues of its own."""
+
+    def _make_self_pipe(self) -> None:
+        """Make nothing: the core has its own."""
+        self._ssock = self._csock = None
+
+    def _close_self_pipe(self) -> None:
+        """Close nothing."""
+
+    def transport_of(self, fd: int) -> Any:
+        """Return the open transport that uses a descriptor, or None."""
+        transport = self._transports.get(fd)  # type: ignore[attr-defined]
+        if transport is not None and not transport.is_closing():
+            return transport
+        return None
+
+    def claim(self, sock: socket.socket, transport: Any) -> None:
+        """Note that a descriptor belongs to a transport."""
+        self._transports[sock.fileno()] = transport  # type: ignore[attr-defined]

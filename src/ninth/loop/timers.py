@@ -1,0 +1,177 @@
+"""All timers of a loop, in one heap.
+
+Cancelling only marks a timer. It leaves the heap at once if it is the last entry (a timeout
+around something quick), or when it comes up, or when the dead ones are half of the heap and all
+are swept in one go; so a cancel costs constant time and the heap at most twice its live size.
+
+Plain Python keeps entries `(when, order, timer)` for heapq, whose comparisons then run in C.
+Compiled, the heap holds the timers themselves and sifts here: a comparison of two C doubles costs
+less than building the entry.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING, Any
+
+from ninth.loop.handles import Timer
+
+if TYPE_CHECKING:
+    import cython
+else:
+    from ninth.loop import uncompiled as cython
+
+# Below this many dead timers a sweep is not worth its while.
+SWEEP_ABOVE = 64
+
+
+class Timers:
+    """A heap of timers by `when`; equal ones come out in the order they went in."""
+
+    __slots__ = ("dead", "heap", "order")
+
+    heap: list[Any]
+
+    def __init__(self) -> None:
+        self.heap = []
+        self.dead = 0
+        self.order = 0
+
+    def __len__(self) -> int:
+        return len(self.heap)
+
+    def push(self, timer: Timer) -> None:
+        """Add a timer."""
+        timer._scheduled = True  # noqa: SLF001
+        self.order += 1
+        if cython.compiled:
+            timer.order = self.order
+            self.heap.append(timer)
+            self.sift_up(len(self.heap) - 1)
+        else:
+            heapq.heappush(self.heap, (timer._when, self.order, timer))  # noqa: SLF001
+
+    def next_when(self) -> float:
+        """Return when the earliest live timer is due, in loop time; infinity if there is none."""
+        while self.heap:
+            timer = self.first()
+            if not timer._cancelled:  # noqa: SLF001
+                return timer._when  # noqa: SLF001
+            self.pop()
+        return float("inf")
+
+    def pop_due(self, now: float) -> Timer | None:
+        """Take and return the earliest live timer that is due at `now`, None if there is none."""
+        while self.heap:
+            timer = self.first()
+            if timer._cancelled:  # noqa: SLF001
+                self.pop()
+            elif timer._when <= now:  # noqa: SLF001
+                self.pop()
+                return timer
+            else:
+                return None
+        return None
+
+    def forget(self, timer: Timer) -> None:
+        """Take note that a timer in the heap was cancelled."""
+        if cython.compiled:
+            last = self.heap[-1]
+        else:
+            last = self.heap[-1][2]
+        if last is timer:
+            self.heap.pop()
+            timer._scheduled = False  # noqa: SLF001
+            return
+        self.dead += 1
+        if self.dead > SWEEP_ABOVE and self.dead * 2 > len(self.heap):
+            self.sweep()
+
+    def clear(self) -> None:
+        """Drop all timers."""
+        for timer in self.timers():
+            timer._scheduled = False  # noqa: SLF001
+        self.heap.clear()
+        self.dead = 0
+
+    def timers(self) -> list[Timer]:
+        """Return the timers in the heap, cancelled ones included, in no useful order."""
+        if cython.compiled:
+            return list(self.heap)
+        return [entry[2] for entry in self.heap]
+
+    def first(self) -> Timer:
+        """Return the earliest timer of a heap that is not empty."""
+        if cython.compiled:
+            return self.heap[0]
+        return self.heap[0][2]  # type: ignore[no-any-return]
+
+    def pop(self) -> None:
+        """Remove the earliest timer of a heap that is not empty."""
+        if cython.compiled:
+            timer = self.heap[0]
+            last = self.heap.pop()
+            if self.heap:
+                self.heap[0] = last
+                self.sift_down(0)
+        else:
+            timer = heapq.heappop(self.heap)[2]
+        timer._scheduled = False
+        if timer._cancelled:
+            self.dead -= 1
+
+    def sweep(self) -> None:
+        """Remove all cancelled timers; takes time in proportion to the heap."""
+        alive = []
+        for timer in self.timers():
+            if timer._cancelled:  # noqa: SLF001
+                timer._scheduled = False  # noqa: SLF001
+            else:
+                alive.append(timer)
+        self.dead = 0
+        if cython.compiled:
+            self.heap = alive
+            for index in range(len(alive) // 2 - 1, -1, -1):
+                self.sift_down(index)
+        else:
+            self.heap = [entry for entry in self.heap if not entry[2]._cancelled]
+            heapq.heapify(self.heap)
+
+    def sift_up(self, index: int) -> None:
+        """Move a timer of the compiled heap up to its place."""
+        timer = self.heap[index]
+        while index > 0:
+            up = (index - 1) // 2
+            parent = self.heap[up]
+            if not earlier(timer, parent):
+                break
+            self.heap[index] = parent
+            index = up
+        self.heap[index] = timer
+
+    def sift_down(self, index: int) -> None:
+        """Move a timer of the compiled heap down to its place."""
+        size = len(self.heap)
+        timer = self.heap[index]
+        while True:
+            down = 2 * index + 1
+            if down >= size:
+                break
+            child = self.heap[down]
+            if down + 1 < size:
+                other = self.heap[down + 1]
+                if earlier(other, child):
+                    child = other
+                    down += 1
+            if not earlier(child, timer):
+                break
+            self.heap[index] = child
+            index = down
+        self.heap[index] = timer
+
+
+def earlier(one: Timer, other: Timer) -> bool:
+    """Return whether one timer comes out before another."""
+    return one._when < other._when or (  # noqa: SLF001
+        one._when == other._when and one.order < other.order  # noqa: SLF001
+    )
