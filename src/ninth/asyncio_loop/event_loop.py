@@ -12,6 +12,7 @@ import os
 import socket
 import threading
 import weakref
+from selectors import BaseSelector
 from typing import TYPE_CHECKING, Any
 
 from ninth.asyncio_loop import stdlib
@@ -20,6 +21,7 @@ from ninth.asyncio_loop.transports import SocketTransport
 from ninth.loop.children import Children, reap
 from ninth.loop.core import Core, fileno
 from ninth.loop.new_poller import new_poller
+from ninth.loop.selectors_poller import SelectorsPoller
 from ninth.loop.signals import Signals
 
 if TYPE_CHECKING:
@@ -35,11 +37,14 @@ BOUND = ("call_soon", "call_soon_threadsafe", "call_at", "call_later", "time")
 class EventLoop(stdlib.Base):
     """A complete asyncio event loop.
 
-    poller: what waits for files; epoll by default, where there is epoll.
+    selector: one of `selectors`, or a poller of ninth.loop; epoll by default, where there is epoll.
     Thread-safe: only call_soon_threadsafe(), and what asyncio's documentation adds to it.
     """
 
-    def __init__(self, poller: Any = None) -> None:
+    def __init__(self, selector: Any = None) -> None:
+        # Closed until it is complete: what fails below must not be closed by __del__.
+        self._closed = True
+        poller = SelectorsPoller(selector) if isinstance(selector, BaseSelector) else selector
         face = weakref.ref(self)
 
         def report(context: dict[str, Any]) -> None:

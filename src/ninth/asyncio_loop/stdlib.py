@@ -102,9 +102,11 @@ class Base(asyncio.SelectorEventLoop):
     def _make_self_pipe(self) -> None:
         """Make nothing: the core has its own."""
         self._ssock = self._csock = None
+        self._internal_fds += 1  # type: ignore[has-type]
 
     def _close_self_pipe(self) -> None:
         """Close nothing."""
+        self._internal_fds -= 1  # type: ignore[has-type]
 
     def transport_of(self, fd: int) -> Any:
         """Return the open transport that uses a descriptor, or None."""

@@ -292,7 +292,7 @@ class Core:
             if not wanted:
                 watch.always = False
                 self.always.remove(watch)
-        elif eager:
+        elif eager or not self.poller.keeps:
             self.disarm(watch, ~wanted)
         elif watch.armed & WRITE & ~wanted:
             self.disarm(watch, WRITE)
@@ -465,9 +465,13 @@ class Core:
         elif watch.born == self.polls:
             # Registered after this event was found: the event is that of a closed file.
             return
-        elif watch.stream is not None:
+        elif watch.stream is None:
+            self.deliver(watch, mask)
+        elif watch.writer is None and watch.reader is None:
             watch.stream.on_events(mask)
         else:
+            # Somebody uses the socket of a paused stream, as sendfile() does.
+            watch.stream.on_events(mask & watch.stream.interest)
             self.deliver(watch, mask)
 
     def deliver(self, watch: Watch, mask: int) -> None:

@@ -40,7 +40,12 @@ MOST_EVENTS = 256
 
 
 class EpollPoller:
-    """Tells which descriptors are ready, by epoll. Thread-safe: no."""
+    """Tells which descriptors are ready, by epoll. Thread-safe: no.
+
+    keeps: whether a descriptor that is closed while it is waited for does no harm.
+    """
+
+    keeps = True
 
     def __init__(self) -> None:
         self.epoll = select.epoll()

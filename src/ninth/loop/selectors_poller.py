@@ -18,7 +18,10 @@ class SelectorsPoller:
     """Tells which descriptors are ready, by any selector. Thread-safe: no.
 
     selector: a selectors.BaseSelector; the best of the platform by default.
+    keeps: see EpollPoller; select() fails for ever on a closed descriptor.
     """
+
+    keeps = False
 
     def __init__(self, selector: selectors.BaseSelector | None = None) -> None:
         self.selector = selectors.DefaultSelector() if selector is None else selector
