@@ -15,6 +15,7 @@ from asyncio import (
     events,
     futures,
     sslproto,
+    transports,
     trsock,
     unix_events,
 )
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SENDFILE_TRY_NATIVE",
     "Base",
+    "FlowControlMixin",
     "SSLProtocol",
     "TransportSocket",
     "UnixSubprocessTransport",
@@ -43,6 +45,8 @@ __all__ = [
 ]
 
 SSLProtocol = sslproto.SSLProtocol
+# loop.sendfile() accepts only what derives from it; nothing of it is used.
+FlowControlMixin = transports._FlowControlMixin
 TransportSocket = trsock.TransportSocket
 UnixSubprocessTransport = unix_events._UnixSubprocessTransport
 set_nodelay = base_events._set_nodelay
