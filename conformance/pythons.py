@@ -103,3 +103,8 @@ def install(python: Python, directory: Path) -> Python:
         env={name: value for name, value in os.environ.items() if name != "NINTH_PURE"},
     )
     return replace(python, path=(target,))
+
+
+def in_place(python: Python) -> Python:
+    """Return an interpreter that imports the project from the source tree."""
+    return replace(python, path=(ROOT / "src",))
