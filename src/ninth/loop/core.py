@@ -24,11 +24,11 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from ninth.loop import formatting
-from ninth.loop.handles import Handle, Timer
-from ninth.loop.poller import READ, WRITE
-from ninth.loop.timers import Timers
+from ninth.loop.handles import Handle
+from ninth.loop.poller import EpollPoller
+from ninth.loop.timers import Timer, Timers
 from ninth.loop.wakeup import WakeUp
-from ninth.loop.watch import Watch
+from ninth.loop.watch import Source, Watch
 
 if TYPE_CHECKING:
     import contextvars
@@ -39,9 +39,15 @@ else:
     from ninth.loop import uncompiled as cython
 
 if cython.compiled:
-    from cython.cimports.ninth.loop.c_system import monotonic
+    from cython.cimports.ninth.loop.c_system import READ, WRITE, monotonic
+    from cython.cimports.ninth.loop.handles import new_handle
+    from cython.cimports.ninth.loop.timers import new_timer
 else:
     from time import monotonic
+
+    from ninth.loop.handles import new_handle
+    from ninth.loop.poller import READ, WRITE
+    from ninth.loop.timers import new_timer
 
 # While there is work, the poller is asked this often.
 TURNS_PER_POLL = 16
@@ -81,7 +87,7 @@ class Core:
     ready: list[Handle]
     spare: list[Handle]
     table: list[Watch | None]
-    unsent: list[Any]
+    unsent: list[Source]
     always: list[Watch]
     from_threads: deque[Handle]
     signals: Any
@@ -89,9 +95,11 @@ class Core:
     report: Callable[[dict[str, Any]], None]
     current: Handle | None
     poller: Any
+    epoll: EpollPoller | None
 
     def __init__(self, poller: Any, report: Callable[[dict[str, Any]], None]) -> None:
         self.poller = poller
+        self.epoll = poller if isinstance(poller, EpollPoller) else None
         self.report = report
         self.ready = []
         self.spare = []
@@ -117,6 +125,7 @@ class Core:
         self.turns = 0
         self.polled_at = 0.0
         self.wakeup = WakeUp()
+        self.wakeup_fd = self.wakeup.read_fd
         self.watch_wakeup()
 
     # Registering
@@ -136,7 +145,7 @@ class Core:
         """
         if self.closed or self.debug or not callable(callback):
             self.check(callback, "call_soon", True)
-        handle = Handle(callback, args, self, context)  # type: ignore[arg-type]
+        handle = new_handle(callback, args, self, context)
         if self.debug:
             handle._source_traceback = formatting.extract_stack()  # noqa: SLF001
         self.ready.append(handle)
@@ -154,7 +163,7 @@ class Core:
         """
         if self.closed or self.debug or not callable(callback):
             self.check(callback, "call_soon_threadsafe", False)
-        handle = Handle(callback, args, self, context)  # type: ignore[arg-type]
+        handle = new_handle(callback, args, self, context)
         if self.debug:
             handle._source_traceback = formatting.extract_stack()  # noqa: SLF001
         if self.thread == 0 or self.thread == threading.get_ident():
@@ -216,7 +225,7 @@ class Core:
         if when != when:  # noqa: PLR0124  (only NaN is not equal to itself)
             message = f"{method}() was given NaN: pass seconds as a number"
             raise ValueError(message)
-        timer = Timer(when, callback, args, self, context)  # type: ignore[arg-type]
+        timer = new_timer(when, callback, args, self, context)
         if self.debug:
             timer._source_traceback = formatting.extract_stack()  # noqa: SLF001
         self.timers.push(timer)
@@ -271,7 +280,7 @@ class Core:
         if again and watch.armed == 0:
             watch.born = self.polls
         wanted |= watch.armed
-        if self.poller.set(watch.fd, wanted, again=again):
+        if self.poller.set(watch.fd, wanted, again):
             watch.armed = wanted
         else:
             watch.always = True
@@ -283,7 +292,7 @@ class Core:
         remaining = watch.armed & ~mask
         if remaining != watch.armed:
             watch.armed = remaining
-            self.poller.set(watch.fd, remaining, again=False)
+            self.poller.set(watch.fd, remaining, False)
 
     def settle(self, watch: Watch, eager: bool) -> None:  # noqa: FBT001
         """Tidy up after a watcher left: writability always, readability if eager."""
@@ -355,14 +364,14 @@ class Core:
 
     def make_handle(self, callback: Callable[..., object], args: tuple[Any, ...]) -> Handle:
         """Return a handle that is not ready yet, for the slots of a descriptor."""
-        handle = Handle(callback, args, self, None)  # type: ignore[arg-type]
+        handle = new_handle(callback, args, self, None)
         if self.debug:
             handle._source_traceback = formatting.extract_stack()  # noqa: SLF001
         return handle
 
     def watch_wakeup(self) -> None:
         """Have the poller wait for the wake-up pipe as well."""
-        self.poller.set(self.wakeup.read_fd, READ, again=True)
+        self.poller.set(self.wakeup_fd, READ, True)
 
     # Running
 
@@ -436,7 +445,10 @@ class Core:
             if self.from_threads or self.signalled:
                 seconds = 0.0
         try:
-            events = self.poller.wait(seconds)
+            if self.epoll is not None:
+                events = self.epoll.wait(seconds)
+            else:
+                events = self.poller.wait(seconds)
         finally:
             self.waiting = False
         if seconds != 0.0:
@@ -455,7 +467,7 @@ class Core:
 
     def dispatch(self, fd: int, mask: int) -> None:
         """Bring one event of the poller to those who wait for it."""
-        if fd == self.wakeup.read_fd:
+        if fd == self.wakeup_fd:
             self.woken = False
             self.wakeup.drain()
             return
@@ -515,6 +527,9 @@ class Core:
         position = 0
         try:
             for handle in batch:
+                # Not kept until the batch is over: what the callback held, a task say, is to be
+                # collected, and its loss reported, before the next callback runs.
+                batch[position] = None  # type: ignore[call-overload]
                 position += 1
                 if handle._cancelled:  # noqa: SLF001
                     continue
@@ -532,7 +547,7 @@ class Core:
     def run_handle(self, handle: Handle) -> None:
         """Run one callback; its exception goes to its owner or is reported."""
         try:
-            handle.run()
+            handle.call()
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # noqa: BLE001

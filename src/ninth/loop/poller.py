@@ -28,7 +28,7 @@ else:
 
 if cython.compiled:
     from cython.cimports.cpython.exc import PyErr_CheckSignals
-    from cython.cimports.ninth.loop.c_system import EINTR, epoll_wait
+    from cython.cimports.ninth.loop.c_system import EINTR, EPOLLIN, EPOLLOUT, epoll_wait
     from cython.cimports.ninth.loop.c_system import errno as c_errno
 
 # The two conditions of a file, also as the bits of epoll.
@@ -52,7 +52,7 @@ class EpollPoller:
         self.epoll_fd = self.epoll.fileno()
         self.interest: dict[int, int] = {}
 
-    def set(self, fd: int, mask: int, *, again: bool = False) -> bool:
+    def set(self, fd: int, mask: int, again: bool) -> bool:
         """Wait for the conditions in mask on fd, and for no others; 0 forgets it.
 
         again: tell the kernel even if nothing seems to change, for the number may by now be
@@ -131,9 +131,9 @@ class EpollPoller:
                 raise OSError(c_errno, os.strerror(c_errno))
             for index in range(count):
                 flags = self.buffer[index].events
-                mask = READ if flags & ~WRITE else 0
-                if flags & ~READ:
-                    mask |= WRITE
+                mask = EPOLLIN if flags & ~EPOLLOUT else 0
+                if flags & ~EPOLLIN:
+                    mask |= EPOLLOUT
                 events.append((self.buffer[index].data.fd, mask))
             # A signal that ended the wait through the wake-up pipe has its handler run here.
             PyErr_CheckSignals()
