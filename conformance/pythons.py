@@ -91,13 +91,19 @@ def found() -> list[Python]:
     return sorted(pythons.values(), key=lambda python: python.version)
 
 
+LEFT_OUT = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__", "*.so", "*.c")
+
+
 def install(python: Python, directory: Path) -> Python:
     """Install the project for an interpreter into a new directory; return it with that path."""
     target = directory / str(python)
+    # From a copy: building writes beside the sources, where somebody may be at work.
+    source = directory / f"source-{python}"
+    shutil.copytree(ROOT, source, ignore=LEFT_OUT)
     subprocess.run(
         [
             *(python.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
-            *("--no-deps", "--target", str(target), str(ROOT)),
+            *("--no-deps", "--target", str(target), str(source)),
         ],
         check=True,
         env={name: value for name, value in os.environ.items() if name != "NINTH_PURE"},

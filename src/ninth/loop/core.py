@@ -552,6 +552,9 @@ class Core:
             raise
         except BaseException as error:  # noqa: BLE001
             self.callback_failed(handle, error)
+        # An exception that the callback keeps, as a task does, keeps this frame: let no cycle
+        # delay the end of the task.
+        handle = None  # type: ignore[assignment]
 
     def run_measured(self, handle: Handle) -> None:
         """Run one callback in debug mode, where one that takes long is reported."""
@@ -564,6 +567,7 @@ class Core:
                 self.on_slow(handle, seconds)
         finally:
             self.current = None
+            handle = None  # type: ignore[assignment]
 
     def callback_failed(self, handle: Handle, error: BaseException) -> None:
         """Pass on the exception of a callback."""

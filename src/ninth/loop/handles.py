@@ -90,6 +90,8 @@ class Handle:
                 PyContext_Exit(context)
         else:
             self._context.run(self._callback, *self._args)  # type: ignore[arg-type]
+            # Breaks a cycle, see Core.run_handle.
+            self = None  # type: ignore[assignment]  # noqa: PLW0642
 
     def _run(self) -> None:
         self._loop.run_handle(self)
