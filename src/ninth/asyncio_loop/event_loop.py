@@ -53,7 +53,7 @@ class EventLoop(stdlib.Base):
                 loop.call_exception_handler(context)
 
         self.core = Core(new_poller() if poller is None else poller, report)
-        self.core.on_slow = report_slow
+        self.core.on_slow = stdlib.report_slow
         super().__init__(SelectorView(self.core))
         self._signals = Signals(self.core)
         self.core.signals = self._signals
@@ -332,6 +332,11 @@ class EventLoop(stdlib.Base):
         extra: Any = None,
         **kwargs: Any,
     ) -> asyncio.SubprocessTransport:
+        if stdlib.watcher_reaps_all_children():
+            # It would take the exit code of our child as well: it has to tell us.
+            return await super()._make_subprocess_transport(  # type: ignore[misc,no-any-return]
+                protocol, args, shell, stdin, stdout, stderr, bufsize, extra=extra, **kwargs
+            )
         waiter = self.create_future()
         transport = stdlib.UnixSubprocessTransport(
             self,
@@ -369,11 +374,6 @@ class EventLoop(stdlib.Base):
             await transport._wait()
             raise
         return transport
-
-
-def report_slow(handle: Handle, seconds: float) -> None:
-    """Warn of a callback that kept the loop busy, in debug mode."""
-    stdlib.logger.warning("Executing %s took %.3f seconds", stdlib.format_handle(handle), seconds)
 
 
 def new_event_loop() -> EventLoop:
