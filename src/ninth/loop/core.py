@@ -269,7 +269,7 @@ class Core:
     def known(self, fd: int) -> Watch | None:
         """Return the entry of a descriptor, None if there is none."""
         if 0 <= fd < len(self.table):
-            return self.table[fd]
+            return cython.cast(Watch, self.table[fd]) if cython.compiled else self.table[fd]
         return None
 
     def arm(self, watch: Watch, again: bool) -> None:  # noqa: FBT001
@@ -410,13 +410,19 @@ class Core:
             self.write_out()
         if self.from_threads or self.signalled:
             self.take_from_outside()
-        now = self.time()
+        now = 0.0
         if self.ready or self.stopping:
+            now = self.time()
             self.turns += 1
             if self.turns >= TURNS_PER_POLL or now - self.polled_at >= SECONDS_PER_POLL:
                 self.poll(0.0, now)
-        else:
+        elif self.always:
+            now = self.poll(0.0, self.time())
+        elif self.timers.heap:
+            now = self.time()
             now = self.poll(self.longest_wait(now), now)
+        else:
+            now = self.poll(-1.0, now)
         if self.timers.heap:
             timer = self.timers.pop_due(now)
             while timer is not None:
@@ -426,11 +432,7 @@ class Core:
             self.run_ready()
 
     def longest_wait(self, now: float) -> float:
-        """Return for how many seconds nothing can become due: 0, more, or -1 for ever."""
-        if self.always:
-            return 0.0
-        if not self.timers.heap:
-            return -1.0
+        """Return for how many seconds no timer can become due: 0, more, or -1 for ever."""
         seconds = self.timers.next_when() - now
         if seconds == float("inf"):
             return -1.0

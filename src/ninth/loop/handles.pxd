@@ -1,3 +1,5 @@
+cimport cython
+
 cdef class Handle:
     cdef public object _callback
     cdef public tuple _args
@@ -12,4 +14,5 @@ cdef class Handle:
     cpdef cancel(self)
     cpdef list describe(self)
 
+@cython.locals(handle=Handle)
 cdef Handle new_handle(object callback, tuple args, object loop, object context)

@@ -25,10 +25,12 @@ cdef class Timers:
     cpdef pop(self)
     @cython.locals(timer=Timer, index=Py_ssize_t)
     cpdef sweep(self)
-    @cython.locals(timer=Timer, parent=Timer, up=Py_ssize_t)
+    @cython.locals(heap=list, timer=Timer, parent=Timer, up=Py_ssize_t)
     cpdef sift_up(self, Py_ssize_t index)
-    @cython.locals(timer=Timer, child=Timer, other=Timer, size=Py_ssize_t, down=Py_ssize_t)
+    @cython.locals(heap=list, timer=Timer, child=Timer, other=Timer, parent=Timer, size=Py_ssize_t,
+                   down=Py_ssize_t, up=Py_ssize_t, top=Py_ssize_t)
     cpdef sift_down(self, Py_ssize_t index)
 
-cdef bint earlier(Timer one, Timer other)
+cdef bint earlier(Timer one, Timer other) noexcept
+@cython.locals(timer=Timer)
 cdef Timer new_timer(double when, object callback, tuple args, object loop, object context)

@@ -128,11 +128,8 @@ class Timers:
 
     def forget(self, timer: Timer) -> None:
         """Take note that a timer in the heap was cancelled."""
-        if cython.compiled:
-            last = self.heap[-1]
-        else:
-            last = self.heap[-1][2]
-        if last is timer:
+        last = self.heap[len(self.heap) - 1]
+        if last is timer or (not cython.compiled and last[2] is timer):
             self.heap.pop()
             timer._scheduled = False  # noqa: SLF001
             return
@@ -156,7 +153,7 @@ class Timers:
     def first(self) -> Timer:
         """Return the earliest timer of a heap that is not empty."""
         if cython.compiled:
-            return self.heap[0]
+            return cython.cast(Timer, self.heap[0])
         return self.heap[0][2]  # type: ignore[no-any-return]
 
     def pop(self) -> None:
@@ -192,35 +189,46 @@ class Timers:
 
     def sift_up(self, index: int) -> None:
         """Move a timer of the compiled heap up to its place."""
-        timer = self.heap[index]
+        heap = self.heap
+        timer = cython.cast(Timer, heap[index])
         while index > 0:
-            up = (index - 1) // 2
-            parent = self.heap[up]
+            up = (index - 1) >> 1
+            parent = cython.cast(Timer, heap[up])
             if not earlier(timer, parent):
                 break
-            self.heap[index] = parent
+            heap[index] = parent
             index = up
-        self.heap[index] = timer
+        heap[index] = timer
 
     def sift_down(self, index: int) -> None:
-        """Move a timer of the compiled heap down to its place."""
-        size = len(self.heap)
-        timer = self.heap[index]
-        while True:
-            down = 2 * index + 1
-            if down >= size:
-                break
-            child = self.heap[down]
+        """Move a timer of the compiled heap down to its place.
+
+        The hole goes down to a leaf first, and the timer, which mostly came from a leaf, up
+        again from there: that takes half of the comparisons.
+        """
+        heap = self.heap
+        size = len(heap)
+        timer = cython.cast(Timer, heap[index])
+        top = index
+        down = 2 * index + 1
+        while down < size:
+            child = cython.cast(Timer, heap[down])
             if down + 1 < size:
-                other = self.heap[down + 1]
+                other = cython.cast(Timer, heap[down + 1])
                 if earlier(other, child):
                     child = other
                     down += 1
-            if not earlier(child, timer):
-                break
-            self.heap[index] = child
+            heap[index] = child
             index = down
-        self.heap[index] = timer
+            down = 2 * index + 1
+        while index > top:
+            up = (index - 1) >> 1
+            parent = cython.cast(Timer, heap[up])
+            if not earlier(timer, parent):
+                break
+            heap[index] = parent
+            index = up
+        heap[index] = timer
 
 
 def earlier(one: Timer, other: Timer) -> bool:
