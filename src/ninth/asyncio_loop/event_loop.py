@@ -82,8 +82,9 @@ class EventLoop(stdlib.Base):
             raise RuntimeError(message)
         core = self.core
         main = threading.current_thread() is threading.main_thread()
+        # Not undone if it refuses: then this loop, or another one, is running here.
+        stdlib.begin_run(self)
         try:
-            stdlib.begin_run(self)
             core.thread = threading.get_ident()
             if main:
                 self._signals.listen()
