@@ -35,6 +35,7 @@ cdef class Core:
     cdef public long pid
     cdef public long polls
     cdef public long turns
+    cdef public Py_ssize_t position
     cdef public double polled_at
     cdef public object wakeup
     cdef public int wakeup_fd
@@ -69,15 +70,17 @@ cdef class Core:
     cpdef turn(self)
     @cython.locals(seconds=double)
     cpdef double longest_wait(self, double now) except *
-    @cython.locals(events=list, event=tuple, watch=Watch)
+    @cython.locals(events=list, index=int, watch=Watch)
     cpdef double poll(self, double seconds, double now) except *
     @cython.locals(watch=Watch)
     cpdef dispatch(self, int fd, int mask)
     @cython.locals(found=int, waiter=Source, handle=Handle, conditions=int, stale=int)
     cpdef deliver(self, Watch watch, int mask)
     cpdef take_from_outside(self)
-    @cython.locals(batch=list, position=Py_ssize_t, handle=Handle)
+    @cython.locals(batch=list, outer=Py_ssize_t, handle=Handle)
     cpdef run_ready(self)
+    @cython.locals(position=Py_ssize_t, size=Py_ssize_t, handle=Handle)
+    cdef run_batch(self, list batch)
     cpdef run_handle(self, Handle handle)
     cpdef run_measured(self, Handle handle)
     cpdef callback_failed(self, Handle handle, object error)

@@ -39,10 +39,12 @@ else:
     from ninth.loop import uncompiled as cython
 
 if cython.compiled:
+    from cython.cimports.cpython.pythread import PyThread_get_thread_ident as get_ident
     from cython.cimports.ninth.loop.c_system import READ, WRITE, monotonic
     from cython.cimports.ninth.loop.handles import new_handle
     from cython.cimports.ninth.loop.timers import new_timer
 else:
+    from threading import get_ident
     from time import monotonic
 
     from ninth.loop.handles import new_handle
@@ -123,6 +125,7 @@ class Core:
         self.pid = os.getpid()
         self.polls = 0
         self.turns = 0
+        self.position = 0
         self.polled_at = 0.0
         self.wakeup = WakeUp()
         self.wakeup_fd = self.wakeup.read_fd
@@ -166,7 +169,7 @@ class Core:
         handle = new_handle(callback, args, self, context)
         if self.debug:
             handle._source_traceback = formatting.extract_stack()  # noqa: SLF001
-        if self.thread == 0 or self.thread == threading.get_ident():
+        if self.thread == 0 or self.thread == get_ident():
             self.ready.append(handle)
         else:
             self.from_threads.append(handle)
@@ -447,10 +450,7 @@ class Core:
             if self.from_threads or self.signalled:
                 seconds = 0.0
         try:
-            if self.epoll is not None:
-                events = self.epoll.wait(seconds)
-            else:
-                events = self.poller.wait(seconds)
+            events = self.poller.wait(seconds) if self.epoll is None else self.epoll.wait(seconds)
         finally:
             self.waiting = False
         if seconds != 0.0:
@@ -458,8 +458,12 @@ class Core:
         self.polls += 1
         self.turns = 0
         self.polled_at = now
-        for fd, mask in events:
-            self.dispatch(fd, mask)
+        if cython.compiled and self.epoll is not None:
+            for index in range(self.epoll.found):
+                self.dispatch(self.epoll.buffer[index].data.fd, self.epoll.mask_of(index))
+        else:
+            for fd, mask in events:
+                self.dispatch(fd, mask)
         if self.always:
             for watch in list(self.always):
                 self.deliver(watch, READ | WRITE)
@@ -526,36 +530,58 @@ class Core:
         batch = self.ready
         self.ready = self.spare
         self.spare = []
-        position = 0
+        outer = self.position
+        self.position = 0
+        # Errors are caught per batch, because catching costs each callback something; after an
+        # error the batch goes on behind it.
+        while self.position < len(batch):
+            try:
+                self.run_batch(batch)
+            except (KeyboardInterrupt, SystemExit):
+                # What did not run yet stays for the next run.
+                self.ready[:0] = batch[self.position + 1 :]
+                self.position = outer
+                raise
+            except BaseException as error:  # noqa: BLE001
+                handle = batch[self.position]
+                batch[self.position] = None  # type: ignore[call-overload]
+                self.position += 1
+                self.callback_failed(handle, error)
+                handle = None  # type: ignore[assignment]
+        self.position = outer
+        batch.clear()
+        self.spare = batch
+
+    def run_batch(self, batch: list[Handle]) -> None:
+        """Run the callbacks of a batch from `position` on; raises what one of them raises."""
+        position = self.position
+        size = len(batch)
         try:
-            for handle in batch:
+            while position < size:
+                handle = batch[position]
+                if not handle._cancelled:  # noqa: SLF001
+                    if self.debug:
+                        self.run_measured(handle)
+                    else:
+                        handle.call()
                 # Not kept until the batch is over: what the callback held, a task say, is to be
                 # collected, and its loss reported, before the next callback runs.
                 batch[position] = None  # type: ignore[call-overload]
                 position += 1
-                if handle._cancelled:  # noqa: SLF001
-                    continue
-                if self.debug:
-                    self.run_measured(handle)
-                else:
-                    self.run_handle(handle)
-        except BaseException:
-            # KeyboardInterrupt, SystemExit: what did not run yet stays for the next run.
-            self.ready[:0] = batch[position:]
-            raise
-        batch.clear()
-        self.spare = batch
+                self.position = position
+        finally:
+            # An exception that the callback keeps, as a task does, keeps this frame: let no
+            # cycle delay the end of the task.
+            handle = None  # type: ignore[assignment]
 
     def run_handle(self, handle: Handle) -> None:
-        """Run one callback; its exception goes to its owner or is reported."""
+        """Run one callback by itself; its exception goes to its owner or is reported."""
         try:
             handle.call()
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # noqa: BLE001
             self.callback_failed(handle, error)
-        # An exception that the callback keeps, as a task does, keeps this frame: let no cycle
-        # delay the end of the task.
         handle = None  # type: ignore[assignment]
 
     def run_measured(self, handle: Handle) -> None:

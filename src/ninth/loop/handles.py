@@ -123,7 +123,7 @@ class Handle:
             debug = self._loop.debug
             parts.append(formatting.format_callback(self._callback, self._args, debug=debug))
         if self._source_traceback:
-            frame = self._source_traceback[-1]
+            frame = self._source_traceback[len(self._source_traceback) - 1]
             parts.append(f"created at {frame.filename}:{frame.lineno}")
         return parts
 

@@ -51,6 +51,7 @@ class EpollPoller:
         self.epoll = select.epoll()
         self.epoll_fd = self.epoll.fileno()
         self.interest: dict[int, int] = {}
+        self.found = 0
 
     def set(self, fd: int, mask: int, again: bool) -> bool:
         """Wait for the conditions in mask on fd, and for no others; 0 forgets it.
@@ -113,7 +114,8 @@ class EpollPoller:
 
         timeout: seconds; below zero waits for ever, zero only looks. An error or a hang-up
         of a file counts as both conditions, so that whoever waits for it finds out.
-        Returns: an empty list when the time is over, or when a signal came.
+        Returns: an empty list when the time is over, or when a signal came. Compiled, the list
+        is always empty: `found` is the number of events in `buffer`, for mask_of().
         Raises: whatever a Python signal handler raises.
         """
         events: list[tuple[int, int]] = []
@@ -124,17 +126,9 @@ class EpollPoller:
             else:
                 with cython.nogil:
                     count = epoll_wait(self.epoll_fd, self.buffer, MOST_EVENTS, milliseconds)
-            if count < 0:
-                if c_errno == EINTR:
-                    PyErr_CheckSignals()
-                    return events
+            self.found = count if count > 0 else 0
+            if count < 0 and c_errno != EINTR:
                 raise OSError(c_errno, os.strerror(c_errno))
-            for index in range(count):
-                flags = self.buffer[index].events
-                mask = EPOLLIN if flags & ~EPOLLOUT else 0
-                if flags & ~EPOLLIN:
-                    mask |= EPOLLOUT
-                events.append((self.buffer[index].data.fd, mask))
             # A signal that ended the wait through the wake-up pipe has its handler run here.
             PyErr_CheckSignals()
         else:
@@ -142,6 +136,13 @@ class EpollPoller:
                 mask = (READ if flags & ~WRITE else 0) | (WRITE if flags & ~READ else 0)
                 events.append((fd, mask))
         return events
+
+    def mask_of(self, index: int) -> int:
+        """Return the conditions of an event in `buffer`; compiled only."""
+        if not cython.compiled:
+            raise NotImplementedError
+        flags = self.buffer[index].events
+        return (EPOLLIN if flags & ~EPOLLOUT else 0) | (EPOLLOUT if flags & ~EPOLLIN else 0)
 
     def close(self) -> None:
         """Give the descriptor back; idempotent."""
