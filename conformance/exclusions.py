@@ -5,8 +5,6 @@ An exclusion holds only while the test fails: the runner runs it, and complains 
 `since` and `until` (inclusive) bound the Pythons where it fails.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -32,7 +30,9 @@ MOCKED_SIGNALS = "replaces the module signal within asyncio.unix_events, where o
 
 EXCLUSIONS: tuple[Exclusion, ...] = (
     # Private parts of the stock loop's turn: its selector, its heap, its queue.
-    Exclusion(BASE + "test__run_once", "puts a timer into the private heap, and a mock as selector"),
+    Exclusion(
+        BASE + "test__run_once", "puts a timer into the private heap, and a mock as selector"
+    ),
     Exclusion(BASE + "test__run_once_schedule_handle", "puts a handle into the private heap"),
     Exclusion(BASE + "test__run_once_cancelled_event_cleanup", "counts in the private heap"),
     Exclusion(BASE + "test_not_implemented", "asks an abstract class what it has not implemented"),
@@ -81,7 +81,6 @@ EXCLUSIONS: tuple[Exclusion, ...] = (
     Exclusion(
         "test_subprocess.GenericWatcherTests.test_create_subprocess_fails_with_inactive_watcher",
         "wants no child without a child watcher; ours needs none",
-        since=(3, 12),
     ),
 )
 

@@ -1,7 +1,5 @@
 """Find interpreters that have CPython's tests, and install the project for each of them."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
@@ -52,23 +50,25 @@ class Python:
         return variables
 
 
-class Unusable(Exception):
+class UnusableError(Exception):
     """An interpreter cannot run the tests."""
 
 
 def probe(executable: str) -> Python:
-    """Ask an interpreter about itself; raise Unusable, saying why, if it will not do."""
+    """Ask an interpreter about itself; raise UnusableError, saying why, if it will not do."""
     try:
         answer = subprocess.run(
             [executable, "-c", PROBE], capture_output=True, text=True, timeout=60, check=True
         )
         version, prefix, complete = json.loads(answer.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise Unusable(f"{executable} does not run: {error}") from error
+        raise UnusableError(f"{executable} does not run: {error}") from error
     if tuple(version[:2]) < OLDEST:
-        raise Unusable(f"{executable} is older than {'.'.join(map(str, OLDEST))}")
+        raise UnusableError(f"{executable} is older than {'.'.join(map(str, OLDEST))}")
     if not complete:
-        raise Unusable(f"{executable} has no test.test_asyncio: install the package with its tests")
+        raise UnusableError(
+            f"{executable} has no test.test_asyncio: install the package with its tests"
+        )
     return Python(executable, tuple(version), prefix)
 
 
@@ -85,7 +85,7 @@ def found() -> list[Python]:
     for candidate in candidates:
         try:
             python = probe(candidate)
-        except Unusable:
+        except UnusableError:
             continue
         pythons.setdefault((python.version, python.prefix), python)
     return sorted(pythons.values(), key=lambda python: python.version)

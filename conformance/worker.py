@@ -8,8 +8,6 @@ own output goes to stderr. A test that takes longer than TIME_LIMIT seconds ends
 the stacks of all threads on stderr: so the last test that started is the one that hung.
 """
 
-from __future__ import annotations
-
 import contextlib
 import faulthandler
 import gc
@@ -193,7 +191,7 @@ def main() -> None:
     """Do what the command line says."""
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    support = importlib.import_module("test.support")
+    support: Any = importlib.import_module("test.support")
     # All that `python -m test -u all` allows, but the network outside.
     support.use_resources = ["cpu", "subprocess", "walltime"]
     support.verbose = False
