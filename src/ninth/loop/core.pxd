@@ -3,6 +3,7 @@ cimport cython
 from ninth.loop.handles cimport Handle
 from ninth.loop.poller cimport EpollPoller
 from ninth.loop.timers cimport Timer, Timers
+from ninth.loop.wakeup cimport WakeUp
 from ninth.loop.watch cimport Source, Watch
 
 cdef long TURNS_PER_POLL
@@ -37,7 +38,7 @@ cdef class Core:
     cdef public long turns
     cdef public Py_ssize_t position
     cdef public double polled_at
-    cdef public object wakeup
+    cdef public WakeUp wakeup
     cdef public int wakeup_fd
     cdef object __weakref__
 
