@@ -20,6 +20,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +77,14 @@ def fileno(file: Any) -> int:
         message = f"Invalid file descriptor: {fd} ({file!r} is closed): pass an open file"
         raise ValueError(message)
     return fd
+
+
+def has_fd(file: Any, fd: int) -> bool:
+    """Return whether a file object is open on a descriptor."""
+    try:
+        return bool(file.fileno() == fd)
+    except (OSError, ValueError):
+        return False
 
 
 class Core:
@@ -278,14 +287,17 @@ class Core:
     def arm(self, watch: Watch, again: bool) -> None:  # noqa: FBT001
         """Make the poller wait for what is wanted; again: as in EpollPoller.set()."""
         wanted = watch.wanted()
-        if watch.always or (not again and watch.armed & wanted == wanted):
+        if not again and (watch.always or watch.armed & wanted == wanted):
             return
         if again and watch.armed == 0:
             watch.born = self.polls
         wanted |= watch.armed
         if self.poller.set(watch.fd, wanted, again):
             watch.armed = wanted
-        else:
+            if watch.always:
+                watch.always = False
+                self.always.remove(watch)
+        elif not watch.always:
             watch.always = True
             watch.armed = 0
             self.always.append(watch)
@@ -299,6 +311,8 @@ class Core:
 
     def settle(self, watch: Watch, eager: bool) -> None:  # noqa: FBT001
         """Tidy up after a watcher left: writability always, readability if eager."""
+        if self.closed:
+            return
         wanted = watch.wanted()
         if watch.always:
             if not wanted:
@@ -311,11 +325,47 @@ class Core:
         if not watch.armed and not wanted:
             self.table[watch.fd] = None
 
+    def note_file(self, fd: int, file: Any) -> None:
+        """Take note of the object through which a descriptor is about to be waited for.
+
+        If it was waited for through another one that is closed, the number means a new file now:
+        whoever waited for the old one is forgotten. A bare number tells nothing.
+        """
+        if isinstance(file, int):
+            return
+        watch = self.watch_of(fd)
+        if watch.file is not None:
+            before = watch.file()
+            if before is file:
+                return
+            if before is None or not has_fd(before, fd):
+                self.forget(watch)
+                watch = self.watch_of(fd)
+        try:
+            watch.file = weakref.ref(file)
+        except TypeError:
+            watch.file = None
+
+    def forget(self, watch: Watch) -> None:
+        """Drop everybody who waits for a descriptor that was closed behind our back."""
+        handles = [watch.reader, watch.writer, *(handle for _, handle in watch.others)]
+        watch.reader = watch.writer = None
+        watch.others.clear()
+        for handle in handles:
+            if handle is not None:
+                handle.cancel()
+        for waiter in list(watch.waiters):
+            # Meets the error of the closed file.
+            if waiter.on_events(READ | WRITE):
+                watch.waiters.remove(waiter)
+        self.settle(watch, True)
+
     def set_reader(self, fd: int, handle: Handle) -> None:
         """Put a handle into the reader's slot of a descriptor; the one before is cancelled."""
         watch = self.watch_of(fd)
-        again = not watch.wanted()
         before = watch.reader
+        # One that is replaced may have been of a file that is closed by now.
+        again = before is not None or not watch.wanted()
         watch.reader = handle
         try:
             self.arm(watch, again)
@@ -328,8 +378,9 @@ class Core:
     def set_writer(self, fd: int, handle: Handle) -> None:
         """Put a handle into the writer's slot of a descriptor; the one before is cancelled."""
         watch = self.watch_of(fd)
-        again = not watch.wanted()
         before = watch.writer
+        # One that is replaced may have been of a file that is closed by now.
+        again = before is not None or not watch.wanted()
         watch.writer = handle
         try:
             self.arm(watch, again)
