@@ -103,6 +103,7 @@ def install(python: Python, directory: Path) -> Python:
     subprocess.run(
         [
             *(python.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+            "--root-user-action=ignore",
             *("--no-deps", "--target", str(target), str(source)),
         ],
         check=True,
