@@ -16,6 +16,8 @@ from selectors import BaseSelector
 from typing import TYPE_CHECKING, Any
 
 from ninth.asyncio_loop import stdlib
+from ninth.asyncio_loop.datagram_transport import DatagramTransport
+from ninth.asyncio_loop.pipe_transports import ReadPipeTransport, WritePipeTransport
 from ninth.asyncio_loop.selector_view import SelectorView
 from ninth.asyncio_loop.transports import SocketTransport
 from ninth.loop.children import Children, reap
@@ -237,7 +239,9 @@ class EventLoop(stdlib.Base):
         Raises: ValueError for what is no open file; RuntimeError if a transport uses it.
         Thread-safe: no.
         """
-        self._add_reader(self._own_fd(fd), callback, *args)
+        number = self._own_fd(fd)
+        self.core.note_file(number, fd)
+        self._add_reader(number, callback, *args)
 
     def remove_reader(self, fd: Any) -> bool:
         """Undo add_reader(); return whether there was a callback."""
@@ -249,7 +253,9 @@ class EventLoop(stdlib.Base):
         Raises: as add_reader().
         Thread-safe: no.
         """
-        self._add_writer(self._own_fd(fd), callback, *args)
+        number = self._own_fd(fd)
+        self.core.note_file(number, fd)
+        self._add_writer(number, callback, *args)
 
     def remove_writer(self, fd: Any) -> bool:
         """Undo add_writer(); return whether there was a callback."""
@@ -297,6 +303,35 @@ class EventLoop(stdlib.Base):
         SocketTransport(self, rawsock, ssl_protocol, extra=extra, server=server)
         return ssl_protocol._app_transport
 
+    def _make_datagram_transport(
+        self,
+        sock: socket.socket,
+        protocol: asyncio.DatagramProtocol,
+        address: Any = None,
+        waiter: asyncio.Future[None] | None = None,
+        extra: dict[str, Any] | None = None,
+    ) -> DatagramTransport:
+        self._own_fd(sock)
+        return DatagramTransport(self, sock, protocol, address, waiter, extra)
+
+    def _make_read_pipe_transport(
+        self,
+        pipe: Any,
+        protocol: asyncio.BaseProtocol,
+        waiter: asyncio.Future[None] | None = None,
+        extra: dict[str, Any] | None = None,
+    ) -> ReadPipeTransport:
+        return ReadPipeTransport(self, pipe, protocol, waiter, extra)
+
+    def _make_write_pipe_transport(
+        self,
+        pipe: Any,
+        protocol: asyncio.BaseProtocol,
+        waiter: asyncio.Future[None] | None = None,
+        extra: dict[str, Any] | None = None,
+    ) -> WritePipeTransport:
+        return WritePipeTransport(self, pipe, protocol, waiter, extra)
+
     # Signals
 
     def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
@@ -337,6 +372,10 @@ class EventLoop(stdlib.Base):
             # It would take the exit code of our child as well: it has to tell us.
             return await super()._make_subprocess_transport(  # type: ignore[misc,no-any-return]
                 protocol, args, shell, stdin, stdout, stderr, bufsize, extra=extra, **kwargs
+            )
+        if stdlib.has_child_watcher_of_user():
+            return await super()._make_subprocess_transport(  # type: ignore[misc, no-any-return]
+                protocol, args, shell, stdin, stdout, stderr, bufsize, extra, **kwargs
             )
         waiter = self.create_future()
         transport = stdlib.UnixSubprocessTransport(

@@ -35,8 +35,10 @@ __all__ = [
     "attach_to_server",
     "begin_run",
     "check_ssl_socket",
+    "describe_socket",
     "detach_from_server",
     "end_run",
+    "has_child_watcher_of_user",
     "iscoroutine",
     "logger",
     "report_slow",
@@ -86,6 +88,20 @@ def detach_from_server(server: Any, transport: Any) -> None:
         server._detach()
 
 
+def describe_socket(sock: socket.socket, extra: dict[str, Any]) -> None:
+    """Add what get_extra_info() knows of every socket: itself and its two addresses."""
+    extra["socket"] = TransportSocket(sock)
+    try:
+        extra["sockname"] = sock.getsockname()
+    except OSError:
+        extra["sockname"] = None
+    if "peername" not in extra:
+        try:
+            extra["peername"] = sock.getpeername()
+        except OSError:
+            extra["peername"] = None
+
+
 def begin_run(loop: Any) -> None:
     """Make loop the running loop of this thread; asyncio's part of run_forever().
 
@@ -111,6 +127,18 @@ def end_run(loop: Any) -> None:
     if loop._old_agen_hooks is not None:
         sys.set_asyncgen_hooks(*loop._old_agen_hooks)
         loop._old_agen_hooks = None
+
+
+def has_child_watcher_of_user() -> bool:
+    """Return whether the program chose a child watcher itself, which Python 3.14 has no more.
+
+    One of asyncio's defaults is no choice: ours takes its place.
+    """
+    if sys.version_info >= (3, 14):
+        return False
+    watcher = getattr(events._event_loop_policy, "_watcher", None)
+    defaults = (unix_events.PidfdChildWatcher, unix_events.ThreadedChildWatcher)
+    return watcher is not None and not isinstance(watcher, defaults)
 
 
 class Base(asyncio.SelectorEventLoop):

@@ -38,6 +38,7 @@ cdef class Core:
     cdef public long turns
     cdef public Py_ssize_t position
     cdef public double polled_at
+    cdef public bint first_poll
     cdef public WakeUp wakeup
     cdef public int wakeup_fd
     cdef object __weakref__

@@ -136,6 +136,7 @@ class Core:
         self.turns = 0
         self.position = 0
         self.polled_at = 0.0
+        self.first_poll = False
         self.wakeup = WakeUp()
         self.wakeup_fd = self.wakeup.read_fd
         self.watch_wakeup()
@@ -441,6 +442,7 @@ class Core:
         """Take turns until stop(); the rest of what is ready then stays for the next run."""
         self.polls += 1
         self.turns = TURNS_PER_POLL
+        self.first_poll = True
         try:
             while True:
                 self.turn()
@@ -536,6 +538,9 @@ class Core:
             return
         elif watch.stream is None:
             self.deliver(watch, mask)
+        elif self.first_poll and self.ready:
+            # What was ready when run() was called comes before data that came meanwhile.
+            self.call_soon(watch.stream.on_events, mask)
         elif watch.writer is None and watch.reader is None:
             watch.stream.on_events(mask)
         else:
