@@ -36,7 +36,6 @@ cdef class Core:
     cdef public long pid
     cdef public long polls
     cdef public long turns
-    cdef public Py_ssize_t position
     cdef public double polled_at
     cdef public bint first_poll
     cdef public WakeUp wakeup
@@ -79,10 +78,8 @@ cdef class Core:
     @cython.locals(found=int, waiter=Source, handle=Handle, conditions=int, stale=int)
     cpdef deliver(self, Watch watch, int mask)
     cpdef take_from_outside(self)
-    @cython.locals(batch=list, outer=Py_ssize_t, handle=Handle)
+    @cython.locals(batch=list, size=Py_ssize_t, position=Py_ssize_t, handle=Handle)
     cpdef run_ready(self)
-    @cython.locals(position=Py_ssize_t, size=Py_ssize_t, handle=Handle)
-    cdef run_batch(self, list batch)
     cpdef run_handle(self, Handle handle)
     cpdef run_measured(self, Handle handle)
     cpdef callback_failed(self, Handle handle, object error)

@@ -48,9 +48,9 @@ else:
     from threading import get_ident
     from time import monotonic
 
-    from ninth.loop.handles import new_handle
+    from ninth.loop.handles import Handle as new_handle
     from ninth.loop.poller import READ, WRITE
-    from ninth.loop.timers import new_timer
+    from ninth.loop.timers import Timer as new_timer
 
 # While there is work, the poller is asked this often.
 TURNS_PER_POLL = 16
@@ -134,7 +134,6 @@ class Core:
         self.pid = os.getpid()
         self.polls = 0
         self.turns = 0
-        self.position = 0
         self.polled_at = 0.0
         self.first_poll = False
         self.wakeup = WakeUp()
@@ -468,7 +467,7 @@ class Core:
             self.take_from_outside()
         now = 0.0
         if self.ready or self.stopping:
-            now = self.time()
+            now = monotonic() if self.clock is None else self.clock()
             self.turns += 1
             if self.turns >= TURNS_PER_POLL or now - self.polled_at >= SECONDS_PER_POLL:
                 self.poll(0.0, now)
@@ -507,13 +506,13 @@ class Core:
         finally:
             self.waiting = False
         if seconds != 0.0:
-            now = self.time()
+            now = monotonic() if self.clock is None else self.clock()
         self.polls += 1
         self.turns = 0
         self.polled_at = now
         if cython.compiled and self.epoll is not None:
             for index in range(self.epoll.found):
-                self.dispatch(self.epoll.buffer[index].data.fd, self.epoll.mask_of(index))
+                self.dispatch(self.epoll.buffer[index].data.fd, self.epoll.buffer[index].events)
         else:
             for fd, mask in events:
                 self.dispatch(fd, mask)
@@ -526,18 +525,24 @@ class Core:
 
     def dispatch(self, fd: int, mask: int) -> None:
         """Bring one event of the poller to those who wait for it."""
+        if mask & ~(READ | WRITE):
+            # An error or a hang-up is for whoever waits, so that they find out.
+            mask = READ | WRITE
         if fd == self.wakeup_fd:
             self.woken = False
             self.wakeup.drain()
             return
-        watch = self.known(fd)
+        watch = self.table[fd] if fd < len(self.table) else None
         if watch is None:
             self.poller.drop(fd)
         elif watch.born == self.polls:
             # Registered after this event was found: the event is that of a closed file.
             return
         elif watch.stream is None:
-            self.deliver(watch, mask)
+            if mask == READ and watch.reader is not None and not watch.waiters and not watch.others:
+                self.ready.append(watch.reader)
+            else:
+                self.deliver(watch, mask)
         elif self.first_poll and self.ready:
             # What was ready when run() was called comes before data that came meanwhile.
             self.call_soon(watch.stream.on_events, mask)
@@ -586,49 +591,39 @@ class Core:
         batch = self.ready
         self.ready = self.spare
         self.spare = []
-        outer = self.position
-        self.position = 0
-        # Errors are caught per batch, because catching costs each callback something; after an
-        # error the batch goes on behind it.
-        while self.position < len(batch):
-            try:
-                self.run_batch(batch)
-            except (KeyboardInterrupt, SystemExit):
-                # What did not run yet stays for the next run.
-                self.ready[:0] = batch[self.position + 1 :]
-                self.position = outer
-                raise
-            except BaseException as error:  # noqa: BLE001
-                handle = batch[self.position]
-                batch[self.position] = None  # type: ignore[call-overload]
-                self.position += 1
-                self.callback_failed(handle, error)
-                handle = None  # type: ignore[assignment]
-        self.position = outer
-        batch.clear()
-        self.spare = batch
-
-    def run_batch(self, batch: list[Handle]) -> None:
-        """Run the callbacks of a batch from `position` on; raises what one of them raises."""
-        position = self.position
         size = len(batch)
+        position = 0
         try:
             while position < size:
-                handle = batch[position]
-                if not handle._cancelled:  # noqa: SLF001
-                    if self.debug:
-                        self.run_measured(handle)
-                    else:
-                        handle.call()
-                # Not kept until the batch is over: what the callback held, a task say, is to be
-                # collected, and its loss reported, before the next callback runs.
-                batch[position] = None  # type: ignore[call-overload]
-                position += 1
-                self.position = position
+                # Entered once for all that follow, because compiled code pays for each entry.
+                try:
+                    while position < size:
+                        handle = batch[position]
+                        position += 1
+                        if handle._cancelled:  # noqa: SLF001
+                            pass
+                        elif self.debug:
+                            self.run_measured(handle)
+                        elif cython.compiled:
+                            handle.call()
+                        else:
+                            handle._context.run(handle._callback, *handle._args)  # type: ignore[arg-type]
+                        # Not kept until the batch is over: what the callback held, a task say, is
+                        # to be collected, and its loss reported, before the next callback runs.
+                        batch[position - 1] = None  # type: ignore[call-overload]
+                except (KeyboardInterrupt, SystemExit):
+                    # What did not run yet stays for the next run.
+                    self.ready[:0] = batch[position:]
+                    raise
+                except BaseException as error:  # noqa: BLE001
+                    batch[position - 1] = None  # type: ignore[call-overload]
+                    self.callback_failed(handle, error)
         finally:
             # An exception that the callback keeps, as a task does, keeps this frame: let no
             # cycle delay the end of the task.
             handle = None  # type: ignore[assignment]
+        batch.clear()
+        self.spare = batch
 
     def run_handle(self, handle: Handle) -> None:
         """Run one callback by itself; its exception goes to its owner or is reported."""
