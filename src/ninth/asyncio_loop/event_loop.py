@@ -19,6 +19,7 @@ from ninth.asyncio_loop import stdlib
 from ninth.asyncio_loop.datagram_transport import DatagramTransport
 from ninth.asyncio_loop.pipe_transports import ReadPipeTransport, WritePipeTransport
 from ninth.asyncio_loop.selector_view import SelectorView
+from ninth.asyncio_loop.sockets import SocketOperations
 from ninth.asyncio_loop.transports import SocketTransport
 from ninth.loop.children import Children, reap
 from ninth.loop.core import Core, fileno
@@ -36,17 +37,19 @@ if TYPE_CHECKING:
 BOUND = ("call_soon", "call_soon_threadsafe", "call_at", "call_later", "time")
 
 
-class EventLoop(stdlib.Base):
+class EventLoop(SocketOperations, stdlib.Base):
     """A complete asyncio event loop.
 
-    selector: one of `selectors`, or a poller of ninth.loop; epoll by default, where there is epoll.
+    selector: one of `selectors`; poller: an object like ninth.loop.poller.EpollPoller; by default
+    epoll is used directly, where there is epoll.
     Thread-safe: only call_soon_threadsafe(), and what asyncio's documentation adds to it.
     """
 
-    def __init__(self, selector: Any = None) -> None:
+    def __init__(self, selector: Any = None, *, poller: Any = None) -> None:
         # Closed until it is complete: what fails below must not be closed by __del__.
         self._closed = True
-        poller = SelectorsPoller(selector) if isinstance(selector, BaseSelector) else selector
+        if isinstance(selector, BaseSelector):
+            poller = SelectorsPoller(selector)
         face = weakref.ref(self)
 
         def report(context: dict[str, Any]) -> None:
@@ -233,6 +236,18 @@ class EventLoop(stdlib.Base):
             raise RuntimeError(message)
         return fd
 
+    def _added_fd(self, file: Any) -> int:
+        """Return the descriptor under which a file was added, -1 if it is closed and unknown.
+
+        Closing first and removing then is common, and asyncio's own loop allows it.
+        """
+        try:
+            return self._own_fd(file)
+        except ValueError:
+            if not hasattr(file, "fileno"):
+                raise
+            return self.core.fd_of(file)
+
     def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:
         """Call callback(*args) whenever fd is readable; replaces the callback before.
 
@@ -245,7 +260,7 @@ class EventLoop(stdlib.Base):
 
     def remove_reader(self, fd: Any) -> bool:
         """Undo add_reader(); return whether there was a callback."""
-        return not self.is_closed() and self.core.clear_reader(self._own_fd(fd), False)  # noqa: FBT003
+        return not self.is_closed() and self.core.clear_reader(self._added_fd(fd), False)  # noqa: FBT003
 
     def add_writer(self, fd: Any, callback: Any, *args: Any) -> None:
         """Call callback(*args) whenever fd is writable; replaces the callback before.
@@ -259,7 +274,7 @@ class EventLoop(stdlib.Base):
 
     def remove_writer(self, fd: Any) -> bool:
         """Undo add_writer(); return whether there was a callback."""
-        return self._remove_writer(self._own_fd(fd))
+        return self._remove_writer(self._added_fd(fd))
 
     # Transports
 

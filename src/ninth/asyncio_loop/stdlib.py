@@ -42,6 +42,7 @@ __all__ = [
     "iscoroutine",
     "logger",
     "report_slow",
+    "resolve",
     "set_nodelay",
     "set_result_unless_cancelled",
     "watcher_reaps_all_children",
@@ -129,6 +130,13 @@ def end_run(loop: Any) -> None:
         loop._old_agen_hooks = None
 
 
+async def resolve(loop: Any, address: Any, sock: socket.socket) -> Any:
+    """Return what getaddrinfo() says of an address; no resolver is asked for literal ones."""
+    return await loop._ensure_resolved(
+        address, family=sock.family, type=sock.type, proto=sock.proto, loop=loop
+    )
+
+
 def has_child_watcher_of_user() -> bool:
     """Return whether the program chose a child watcher itself, which Python 3.14 has no more.
 
@@ -162,4 +170,6 @@ class Base(asyncio.SelectorEventLoop):
 
     def claim(self, sock: socket.socket, transport: Any) -> None:
         """Note that a descriptor belongs to a transport."""
-        self._transports[sock.fileno()] = transport  # type: ignore[attr-defined]
+        fd = sock.fileno()
+        self._transports[fd] = transport  # type: ignore[attr-defined]
+        self.core.note_file(fd, sock)  # type: ignore[attr-defined]

@@ -19,6 +19,7 @@ cdef class Core:
     cdef public object from_threads
     cdef public object signals
     cdef public object clock
+    cdef public object reorder
     cdef public object report
     cdef public Handle current
     cdef public object poller
@@ -62,6 +63,13 @@ cdef class Core:
     cpdef bint clear_reader(self, int fd, bint eager) except *
     @cython.locals(watch=Watch, handle=Handle)
     cpdef bint clear_writer(self, int fd) except *
+    @cython.locals(watch=Watch)
+    cpdef note_file(self, int fd, object file)
+    cpdef forget(self, Watch watch)
+    @cython.locals(watch=Watch, again=bint)
+    cpdef add_waiter(self, int fd, object file, Source waiter)
+    @cython.locals(watch=Watch)
+    cpdef remove_waiter(self, int fd, Source waiter)
     @cython.locals(handle=Handle)
     cpdef Handle make_handle(self, object callback, tuple args)
     cpdef watch_wakeup(self)

@@ -92,6 +92,8 @@ class Core:
 
     report: called with a context, a dictionary like that of asyncio's exception handlers,
     for every exception of a callback that has no owner.
+    clock: what time() asks instead of the system's monotonic clock, or None.
+    reorder: called with each batch before it runs, and free to change its order; or None.
     Thread-safe: only call_soon_threadsafe() and wake().
     """
 
@@ -122,6 +124,7 @@ class Core:
         self.signals = None
         self.signalled = False
         self.clock = None
+        self.reorder: Callable[[list[Handle]], object] | None = None
         self.current = None
         self.debug = False
         self.slow_callback_duration = 0.1
@@ -307,7 +310,11 @@ class Core:
         remaining = watch.armed & ~mask
         if remaining != watch.armed:
             watch.armed = remaining
-            self.poller.set(watch.fd, remaining, False)
+            try:
+                self.poller.set(watch.fd, remaining, False)
+            except OSError:
+                # Closed behind our back: nothing of it is waited for any more.
+                watch.armed = 0
 
     def settle(self, watch: Watch, eager: bool) -> None:  # noqa: FBT001
         """Tidy up after a watcher left: writability always, readability if eager."""
@@ -331,9 +338,10 @@ class Core:
         If it was waited for through another one that is closed, the number means a new file now:
         whoever waited for the old one is forgotten. A bare number tells nothing.
         """
-        if isinstance(file, int):
-            return
         watch = self.watch_of(fd)
+        if isinstance(file, int):
+            watch.file = None
+            return
         if watch.file is not None:
             before = watch.file()
             if before is file:
@@ -346,14 +354,23 @@ class Core:
         except TypeError:
             watch.file = None
 
+    def fd_of(self, file: Any) -> int:
+        """Return the descriptor a file object was waited for through, -1 for none; may be slow."""
+        for watch in self.table:
+            if watch is not None and watch.file is not None and watch.file() is file:
+                return watch.fd
+        return -1
+
     def forget(self, watch: Watch) -> None:
         """Drop everybody who waits for a descriptor that was closed behind our back."""
-        handles = [watch.reader, watch.writer, *(handle for _, handle in watch.others)]
+        if watch.reader is not None:
+            watch.reader.cancel()
+        if watch.writer is not None:
+            watch.writer.cancel()
+        for _, handle in watch.others:
+            handle.cancel()
         watch.reader = watch.writer = None
-        watch.others.clear()
-        for handle in handles:
-            if handle is not None:
-                handle.cancel()
+        watch.others = []
         for waiter in list(watch.waiters):
             # Meets the error of the closed file.
             if waiter.on_events(READ | WRITE):
@@ -415,6 +432,32 @@ class Core:
             return False
         handle.cancel()
         return True
+
+    def add_waiter(self, fd: int, file: Any, waiter: Source) -> None:
+        """Let a source wait for a file; it leaves when its on_events() says that it is done.
+
+        Costs no call to the kernel if the descriptor was last waited for through the same file
+        object. Raises: OSError when the file cannot be waited for.
+        """
+        watch = self.watch_of(fd)
+        again = False
+        if watch.file is None or watch.file() is not file:
+            self.note_file(fd, file)
+            watch = self.watch_of(fd)
+            again = not watch.wanted()
+        watch.waiters.append(waiter)
+        try:
+            self.arm(watch, again)
+        except OSError:
+            self.remove_waiter(fd, waiter)
+            raise
+
+    def remove_waiter(self, fd: int, waiter: Source) -> None:
+        """Forget a source; idempotent."""
+        watch = self.known(fd)
+        if watch is not None and waiter in watch.waiters:
+            watch.waiters.remove(waiter)
+            self.settle(watch, False)
 
     def make_handle(self, callback: Callable[..., object], args: tuple[Any, ...]) -> Handle:
         """Return a handle that is not ready yet, for the slots of a descriptor."""
@@ -516,6 +559,7 @@ class Core:
         else:
             for fd, mask in events:
                 self.dispatch(fd, mask)
+        self.first_poll = False
         if self.always:
             for watch in list(self.always):
                 self.deliver(watch, READ | WRITE)
@@ -545,7 +589,7 @@ class Core:
                 self.deliver(watch, mask)
         elif self.first_poll and self.ready:
             # What was ready when run() was called comes before data that came meanwhile.
-            self.call_soon(watch.stream.on_events, mask)
+            self.call_soon(watch.stream.handle, mask)
         elif watch.writer is None and watch.reader is None:
             watch.stream.on_events(mask)
         else:
@@ -563,11 +607,14 @@ class Core:
             self.ready.append(watch.writer)
             found |= WRITE
         if watch.waiters:
+            # All are told: they look for themselves whether another one was faster.
             for waiter in list(watch.waiters):
-                if waiter.interest & mask & ~found:
-                    found |= waiter.interest
+                if waiter.interest & mask:
+                    found |= waiter.interest & mask
                     if waiter.on_events(mask):
                         watch.waiters.remove(waiter)
+            if watch.armed & WRITE or not self.poller.keeps:
+                self.settle(watch, False)
         for conditions, handle in watch.others:
             if conditions & mask:
                 self.ready.append(handle)
@@ -589,6 +636,8 @@ class Core:
     def run_ready(self) -> None:
         """Run what is ready now; the only place where callbacks run."""
         batch = self.ready
+        if self.reorder is not None:
+            self.reorder(batch)
         self.ready = self.spare
         self.spare = []
         size = len(batch)
