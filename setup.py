@@ -1,6 +1,7 @@
 """Compile the hot modules where that is possible; see pyproject.toml for all else.
 
-A module is hot when a `.pxd` with its C types lies beside it. The `.py` is compiled as it is:
+A module is hot when a `.pxd` with its C types lies beside it (one without a `.py` only declares
+what C itself has). The `.py` is compiled as it is:
 nothing is written twice. Everything here is optional: without Cython, without a C compiler or
 with NINTH_PURE=1 in the environment the same files are installed and run as plain Python.
 """
@@ -20,6 +21,10 @@ DIRECTIVES = {
     "annotation_typing": False,
     "binding": True,
     "embedsignature": False,
+    # Every index is checked by the code itself, and none is negative.
+    "boundscheck": False,
+    "wraparound": False,
+    "initializedcheck": False,
 }
 
 
@@ -33,7 +38,7 @@ class BuildPy(build_py):
 
 def extensions():
     """Return the optional extensions, an empty list where they cannot be translated."""
-    hot = sorted(SOURCE.rglob("*.pxd"))
+    hot = sorted(path for path in SOURCE.rglob("*.pxd") if path.with_suffix(".py").exists())
     if not hot or os.environ.get("NINTH_PURE") == "1":
         return []
     try:

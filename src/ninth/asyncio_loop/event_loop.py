@@ -1,0 +1,436 @@
+"""ninth's loop as asyncio knows it.
+
+The engine is a Core (ninth.loop.core), which this class has. What runs per callback, per packet
+and per wait goes straight to it; what runs once per connection or per loop is asyncio's own code,
+which reaches the engine through the hooks below.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+import weakref
+from selectors import BaseSelector
+from typing import TYPE_CHECKING, Any
+
+from ninth.asyncio_loop import stdlib
+from ninth.asyncio_loop.datagram_transport import DatagramTransport
+from ninth.asyncio_loop.pipe_transports import ReadPipeTransport, WritePipeTransport
+from ninth.asyncio_loop.selector_view import SelectorView
+from ninth.asyncio_loop.sockets import SocketOperations
+from ninth.asyncio_loop.transports import SocketTransport
+from ninth.loop.children import Children, reap
+from ninth.loop.core import Core, fileno
+from ninth.loop.new_poller import new_poller
+from ninth.loop.selectors_poller import SelectorsPoller
+from ninth.loop.signals import Signals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextvars import Context
+
+    from ninth.loop.handles import Handle
+
+# Methods that are bound to the core on each loop, where its class does not override them.
+BOUND = ("call_soon", "call_soon_threadsafe", "call_at", "call_later", "time")
+
+
+class EventLoop(SocketOperations, stdlib.Base):
+    """A complete asyncio event loop.
+
+    selector: one of `selectors`; poller: an object like ninth.loop.poller.EpollPoller; by default
+    epoll is used directly, where there is epoll.
+    Thread-safe: only call_soon_threadsafe(), and what asyncio's documentation adds to it.
+    """
+
+    def __init__(self, selector: Any = None, *, poller: Any = None) -> None:
+        # Closed until it is complete: what fails below must not be closed by __del__.
+        self._closed = True
+        if isinstance(selector, BaseSelector):
+            poller = SelectorsPoller(selector)
+        face = weakref.ref(self)
+
+        def report(context: dict[str, Any]) -> None:
+            loop = face()
+            if loop is not None:
+                loop.call_exception_handler(context)
+
+        self.core = Core(new_poller() if poller is None else poller, report)
+        self.core.on_slow = stdlib.report_slow
+        super().__init__(SelectorView(self.core))
+        self._signals = Signals(self.core)
+        self.core.signals = self._signals
+        self._children = Children(self.core, self._signals)
+        self._bind()
+
+    def _bind(self) -> None:
+        cls = type(self)
+        for name in BOUND:
+            needs = ("call_at", "time") if name == "call_later" else ()
+            if all(getattr(cls, each) is getattr(EventLoop, each) for each in (name, *needs)):
+                setattr(self, name, getattr(self.core, name))
+        if cls.time is not EventLoop.time:
+            self.core.clock = self.time
+
+    # Running
+
+    def run_forever(self) -> None:
+        """Run until stop() is called.
+
+        Raises: RuntimeError when the loop is closed, running already, or was made by the parent
+        of a forked process.
+        """
+        if self.core.pid != os.getpid():
+            message = "this loop belongs to the parent process: make a new one after fork()"
+            raise RuntimeError(message)
+        core = self.core
+        main = threading.current_thread() is threading.main_thread()
+        # Not undone if it refuses: then this loop, or another one, is running here.
+        stdlib.begin_run(self)
+        try:
+            core.thread = threading.get_ident()
+            if main:
+                self._signals.listen()
+            core.run()
+        finally:
+            if main:
+                self._signals.unlisten()
+            core.thread = 0
+            stdlib.end_run(self)
+
+    def _run_once(self) -> None:
+        self.core.turn()
+
+    def stop(self) -> None:
+        """Leave run_forever() when this turn is over."""
+        self.core.stop()
+
+    def close(self) -> None:
+        """Drop all that is registered and give the descriptors back; idempotent.
+
+        Raises: RuntimeError when the loop is running.
+        """
+        if self.is_running():
+            raise RuntimeError("Cannot close a running event loop")
+        if self.is_closed():
+            return
+        self._signals.close()
+        self._children.close()
+        super().close()
+        self.core.close()
+
+    def set_debug(self, enabled: bool) -> None:  # noqa: FBT001
+        """Switch asyncio's debug mode on or off."""
+        super().set_debug(enabled)
+        self.core.debug = bool(enabled)
+
+    @property
+    def slow_callback_duration(self) -> float:  # type: ignore[override]
+        """From how many seconds on a callback is reported in debug mode."""
+        return self.core.slow_callback_duration
+
+    @slow_callback_duration.setter
+    def slow_callback_duration(self, seconds: float) -> None:
+        self.core.slow_callback_duration = seconds
+
+    # Calls. These are the versions that an overriding class reaches through super().
+
+    def time(self) -> float:
+        """Return the loop's time: seconds of a clock that never goes back. Thread-safe: yes."""
+        return self.core.time()
+
+    def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> Any:
+        """Run callback(*args) once, in the next turn; see Core.call_soon."""
+        return self.core.call_soon(callback, *args, context=context)
+
+    def call_soon_threadsafe(
+        self, callback: Any, *args: Any, context: Context | None = None
+    ) -> Any:
+        """Like call_soon(), from any thread. Thread-safe: yes."""
+        return self.core.call_soon_threadsafe(callback, *args, context=context)
+
+    def call_later(
+        self, delay: float, callback: Any, *args: Any, context: Context | None = None
+    ) -> Any:
+        """Run callback(*args) once, delay seconds from now; see Core.call_later."""
+        if delay is None:
+            raise TypeError("delay must not be None: pass seconds, 0 for the next turn")
+        return self.call_at(self.time() + delay, callback, *args, context=context)
+
+    def call_at(
+        self, when: float, callback: Any, *args: Any, context: Context | None = None
+    ) -> Any:
+        """Run callback(*args) once, when time() has reached `when`; see Core.call_at."""
+        return self.core.call_at(when, callback, *args, context=context)
+
+    # What asyncio's own code reaches the queues through.
+
+    @property
+    def _ready(self) -> Any:
+        return self.core.ready
+
+    @_ready.setter
+    def _ready(self, value: Any) -> None:
+        """Ignore the queue that asyncio makes for itself."""
+
+    @property
+    def _scheduled(self) -> Any:
+        return self.core.timers.timers()
+
+    @_scheduled.setter
+    def _scheduled(self, value: Any) -> None:
+        """Ignore the heap that asyncio makes for itself."""
+
+    @property
+    def _stopping(self) -> bool:
+        return self.core.stopping
+
+    @_stopping.setter
+    def _stopping(self, value: bool) -> None:
+        self.core.stopping = value
+
+    @property
+    def _current_handle(self) -> Any:
+        return self.core.current
+
+    @_current_handle.setter
+    def _current_handle(self, value: Any) -> None:
+        self.core.current = value
+
+    def _add_callback(self, handle: Handle) -> None:
+        if not handle.cancelled():
+            self.core.ready.append(handle)
+
+    def _write_to_self(self) -> None:
+        self.core.wake()
+
+    # Files
+
+    def _add_reader(self, fd: int, callback: Callable[..., object], *args: Any) -> Handle:
+        self._check_closed()  # type: ignore[attr-defined]
+        handle = self.core.make_handle(callback, args)
+        self.core.set_reader(fd, handle)
+        return handle
+
+    def _remove_reader(self, fd: int) -> bool:
+        # The transports of asyncio close what they remove: the poller must know at once.
+        return not self.is_closed() and self.core.clear_reader(fd, True)  # noqa: FBT003
+
+    def _add_writer(self, fd: int, callback: Callable[..., object], *args: Any) -> Handle:
+        self._check_closed()  # type: ignore[attr-defined]
+        handle = self.core.make_handle(callback, args)
+        self.core.set_writer(fd, handle)
+        return handle
+
+    def _remove_writer(self, fd: int) -> bool:
+        return not self.is_closed() and self.core.clear_writer(fd)
+
+    def _own_fd(self, file: Any) -> int:
+        """Return the descriptor of a file that no transport uses."""
+        fd = fileno(file)
+        transport = self.transport_of(fd)
+        if transport is not None:
+            message = f"File descriptor {file!r} is used by transport {transport!r}"
+            raise RuntimeError(message)
+        return fd
+
+    def _added_fd(self, file: Any) -> int:
+        """Return the descriptor under which a file was added, -1 if it is closed and unknown.
+
+        Closing first and removing then is common, and asyncio's own loop allows it.
+        """
+        try:
+            return self._own_fd(file)
+        except ValueError:
+            if not hasattr(file, "fileno"):
+                raise
+            return self.core.fd_of(file)
+
+    def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:
+        """Call callback(*args) whenever fd is readable; replaces the callback before.
+
+        Raises: ValueError for what is no open file; RuntimeError if a transport uses it.
+        Thread-safe: no.
+        """
+        number = self._own_fd(fd)
+        self.core.note_file(number, fd)
+        self._add_reader(number, callback, *args)
+
+    def remove_reader(self, fd: Any) -> bool:
+        """Undo add_reader(); return whether there was a callback."""
+        return not self.is_closed() and self.core.clear_reader(self._added_fd(fd), False)  # noqa: FBT003
+
+    def add_writer(self, fd: Any, callback: Any, *args: Any) -> None:
+        """Call callback(*args) whenever fd is writable; replaces the callback before.
+
+        Raises: as add_reader().
+        Thread-safe: no.
+        """
+        number = self._own_fd(fd)
+        self.core.note_file(number, fd)
+        self._add_writer(number, callback, *args)
+
+    def remove_writer(self, fd: Any) -> bool:
+        """Undo add_writer(); return whether there was a callback."""
+        return self._remove_writer(self._added_fd(fd))
+
+    # Transports
+
+    def _make_socket_transport(
+        self,
+        sock: socket.socket,
+        protocol: asyncio.BaseProtocol,
+        waiter: asyncio.Future[None] | None = None,
+        *,
+        extra: dict[str, Any] | None = None,
+        server: Any = None,
+    ) -> SocketTransport:
+        self._own_fd(sock)
+        return SocketTransport(self, sock, protocol, waiter, extra, server)
+
+    def _make_ssl_transport(
+        self,
+        rawsock: socket.socket,
+        protocol: asyncio.BaseProtocol,
+        sslcontext: Any,
+        waiter: asyncio.Future[None] | None = None,
+        *,
+        server_side: bool = False,
+        server_hostname: str | None = None,
+        extra: dict[str, Any] | None = None,
+        server: Any = None,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+    ) -> Any:
+        self._own_fd(rawsock)
+        ssl_protocol = stdlib.SSLProtocol(
+            self,
+            protocol,
+            sslcontext,
+            waiter,
+            server_side,
+            server_hostname,
+            ssl_handshake_timeout=ssl_handshake_timeout,
+            ssl_shutdown_timeout=ssl_shutdown_timeout,
+        )
+        SocketTransport(self, rawsock, ssl_protocol, extra=extra, server=server)
+        return ssl_protocol._app_transport
+
+    def _make_datagram_transport(
+        self,
+        sock: socket.socket,
+        protocol: asyncio.DatagramProtocol,
+        address: Any = None,
+        waiter: asyncio.Future[None] | None = None,
+        extra: dict[str, Any] | None = None,
+    ) -> DatagramTransport:
+        self._own_fd(sock)
+        return DatagramTransport(self, sock, protocol, address, waiter, extra)
+
+    def _make_read_pipe_transport(
+        self,
+        pipe: Any,
+        protocol: asyncio.BaseProtocol,
+        waiter: asyncio.Future[None] | None = None,
+        extra: dict[str, Any] | None = None,
+    ) -> ReadPipeTransport:
+        return ReadPipeTransport(self, pipe, protocol, waiter, extra)
+
+    def _make_write_pipe_transport(
+        self,
+        pipe: Any,
+        protocol: asyncio.BaseProtocol,
+        waiter: asyncio.Future[None] | None = None,
+        extra: dict[str, Any] | None = None,
+    ) -> WritePipeTransport:
+        return WritePipeTransport(self, pipe, protocol, waiter, extra)
+
+    # Signals
+
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
+        """Call callback(*args) in the loop whenever a signal comes; replaces the one before.
+
+        Raises: TypeError for a coroutine; ValueError for what is no signal; RuntimeError
+        outside the main thread and for signals that cannot be caught.
+        """
+        if stdlib.iscoroutine(callback) or asyncio.iscoroutinefunction(callback):
+            raise TypeError("coroutines cannot be used with add_signal_handler()")
+        self._check_signal(sig)  # type: ignore[attr-defined]
+        self._check_closed()  # type: ignore[attr-defined]
+        self._signals.add(sig, self.core.make_handle(callback, args))
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """Put the handler back that was there before; return whether there was one of ours.
+
+        Raises: TypeError and ValueError for what is no signal.
+        """
+        self._check_signal(sig)  # type: ignore[attr-defined]
+        return self._signals.remove(sig)
+
+    # Children
+
+    async def _make_subprocess_transport(
+        self,
+        protocol: asyncio.SubprocessProtocol,
+        args: Any,
+        shell: bool,
+        stdin: Any,
+        stdout: Any,
+        stderr: Any,
+        bufsize: int,
+        extra: Any = None,
+        **kwargs: Any,
+    ) -> asyncio.SubprocessTransport:
+        if stdlib.watcher_reaps_all_children():
+            # It would take the exit code of our child as well: it has to tell us.
+            return await super()._make_subprocess_transport(  # type: ignore[misc,no-any-return]
+                protocol, args, shell, stdin, stdout, stderr, bufsize, extra=extra, **kwargs
+            )
+        if stdlib.has_child_watcher_of_user():
+            return await super()._make_subprocess_transport(  # type: ignore[misc, no-any-return]
+                protocol, args, shell, stdin, stdout, stderr, bufsize, extra, **kwargs
+            )
+        waiter = self.create_future()
+        transport = stdlib.UnixSubprocessTransport(
+            self,
+            protocol,
+            args,
+            shell,
+            stdin,
+            stdout,
+            stderr,
+            bufsize,
+            waiter=waiter,
+            extra=extra,
+            **kwargs,
+        )
+        pid = transport.get_pid()
+
+        def ended(pid: int) -> None:
+            code = transport._proc.returncode
+            if code is None:
+                code = reap(pid)
+            if code is None:
+                stdlib.logger.warning(
+                    "Unknown child process pid %d, will report returncode 255", pid
+                )
+                code = 255
+            transport._process_exited(code)
+
+        self._children.watch(pid, ended)
+        try:
+            await waiter
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException:
+            transport.close()
+            await transport._wait()
+            raise
+        return transport
+
+
+def new_event_loop() -> EventLoop:
+    """Return a new event loop: `asyncio.Runner(loop_factory=ninth.new_event_loop)`."""
+    return EventLoop()

@@ -1,0 +1,175 @@
+"""Every contact with asyncio's private names, so that there is one place to look.
+
+tests/asyncio_loop/test_stdlib.py checks each of them on every Python that is supported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from asyncio import (
+    base_events,
+    constants,
+    coroutines,
+    events,
+    futures,
+    sslproto,
+    transports,
+    trsock,
+    unix_events,
+)
+from asyncio.log import logger
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import socket
+
+__all__ = [
+    "SENDFILE_TRY_NATIVE",
+    "Base",
+    "FlowControlMixin",
+    "SSLProtocol",
+    "TransportSocket",
+    "UnixSubprocessTransport",
+    "attach_to_server",
+    "begin_run",
+    "check_ssl_socket",
+    "describe_socket",
+    "detach_from_server",
+    "end_run",
+    "has_child_watcher_of_user",
+    "iscoroutine",
+    "logger",
+    "report_slow",
+    "resolve",
+    "set_nodelay",
+    "set_result_unless_cancelled",
+    "watcher_reaps_all_children",
+]
+
+SSLProtocol = sslproto.SSLProtocol
+# loop.sendfile() accepts only what derives from it; nothing of it is used.
+FlowControlMixin = transports._FlowControlMixin
+TransportSocket = trsock.TransportSocket
+UnixSubprocessTransport = unix_events._UnixSubprocessTransport
+set_nodelay = base_events._set_nodelay
+set_result_unless_cancelled = futures._set_result_unless_cancelled
+check_ssl_socket = base_events._check_ssl_socket
+iscoroutine = coroutines.iscoroutine
+SENDFILE_TRY_NATIVE = constants._SendfileMode.TRY_NATIVE
+
+
+def report_slow(handle: Any, seconds: float) -> None:
+    """Warn of a callback that kept the loop busy, in debug mode."""
+    shown = base_events._format_handle(handle)
+    base_events.logger.warning("Executing %s took %.3f seconds", shown, seconds)
+
+
+def watcher_reaps_all_children() -> bool:
+    """Return whether a program has set asyncio's FastChildWatcher, which Python 3.14 removed."""
+    fast = getattr(unix_events, "FastChildWatcher", None)
+    policy = getattr(events, "_event_loop_policy", None)
+    return fast is not None and isinstance(getattr(policy, "_watcher", None), fast)
+
+
+def attach_to_server(server: Any, transport: Any) -> None:
+    """Count a transport among the server's connections."""
+    if sys.version_info >= (3, 13):
+        server._attach(transport)
+    else:
+        server._attach()
+
+
+def detach_from_server(server: Any, transport: Any) -> None:
+    """Undo attach_to_server()."""
+    if sys.version_info >= (3, 13):
+        server._detach(transport)
+    else:
+        server._detach()
+
+
+def describe_socket(sock: socket.socket, extra: dict[str, Any]) -> None:
+    """Add what get_extra_info() knows of every socket: itself and its two addresses."""
+    extra["socket"] = TransportSocket(sock)
+    try:
+        extra["sockname"] = sock.getsockname()
+    except OSError:
+        extra["sockname"] = None
+    if "peername" not in extra:
+        try:
+            extra["peername"] = sock.getpeername()
+        except OSError:
+            extra["peername"] = None
+
+
+def begin_run(loop: Any) -> None:
+    """Make loop the running loop of this thread; asyncio's part of run_forever().
+
+    Raises: RuntimeError when it is closed or running, or another loop is running here.
+    """
+    loop._check_closed()
+    loop._check_running()
+    loop._set_coroutine_origin_tracking(loop._debug)
+    loop._old_agen_hooks = sys.get_asyncgen_hooks()
+    loop._thread_id = threading.get_ident()
+    sys.set_asyncgen_hooks(
+        firstiter=loop._asyncgen_firstiter_hook, finalizer=loop._asyncgen_finalizer_hook
+    )
+    events._set_running_loop(loop)
+
+
+def end_run(loop: Any) -> None:
+    """Undo begin_run()."""
+    loop._stopping = False
+    loop._thread_id = None
+    events._set_running_loop(None)
+    loop._set_coroutine_origin_tracking(False)
+    if loop._old_agen_hooks is not None:
+        sys.set_asyncgen_hooks(*loop._old_agen_hooks)
+        loop._old_agen_hooks = None
+
+
+async def resolve(loop: Any, address: Any, sock: socket.socket) -> Any:
+    """Return what getaddrinfo() says of an address; no resolver is asked for literal ones."""
+    return await loop._ensure_resolved(
+        address, family=sock.family, type=sock.type, proto=sock.proto, loop=loop
+    )
+
+
+def has_child_watcher_of_user() -> bool:
+    """Return whether the program chose a child watcher itself, which Python 3.14 has no more.
+
+    One of asyncio's defaults is no choice: ours takes its place.
+    """
+    if sys.version_info >= (3, 14):
+        return False
+    watcher = getattr(events._event_loop_policy, "_watcher", None)
+    defaults = (unix_events.PidfdChildWatcher, unix_events.ThreadedChildWatcher)
+    return watcher is not None and not isinstance(watcher, defaults)
+
+
+class Base(asyncio.SelectorEventLoop):
+    """asyncio's loop without its engine: no selector, no pipe, no queues of its own."""
+
+    def _make_self_pipe(self) -> None:
+        """Make nothing: the core has its own."""
+        self._ssock = self._csock = None
+        self._internal_fds += 1  # type: ignore[has-type]
+
+    def _close_self_pipe(self) -> None:
+        """Close nothing."""
+        self._internal_fds -= 1  # type: ignore[has-type]
+
+    def transport_of(self, fd: int) -> Any:
+        """Return the open transport that uses a descriptor, or None."""
+        transport = self._transports.get(fd)  # type: ignore[attr-defined]
+        if transport is not None and not transport.is_closing():
+            return transport
+        return None
+
+    def claim(self, sock: socket.socket, transport: Any) -> None:
+        """Note that a descriptor belongs to a transport."""
+        fd = sock.fileno()
+        self._transports[fd] = transport  # type: ignore[attr-defined]
+        self.core.note_file(fd, sock)  # type: ignore[attr-defined]

@@ -1,0 +1,1 @@
+"""Libraries of others on ninth's loop."""
