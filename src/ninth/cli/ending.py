@@ -13,6 +13,20 @@ def fail(text: str) -> int:
     return 1
 
 
+def keep_quiet_about_interrupts() -> None:
+    """Do not report a KeyboardInterrupt that Python drops, as it does in a __del__.
+
+    The program that it was meant for has taken a note, and stops all the same.
+    """
+    report = sys.unraisablehook
+
+    def hook(unraisable: "sys.UnraisableHookArgs") -> None:
+        if not isinstance(unraisable.exc_value, KeyboardInterrupt):
+            report(unraisable)
+
+    sys.unraisablehook = hook
+
+
 def die_by(signum: int) -> NoReturn:
     """End this process by the signal, so that its parent sees what happened.
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from ninth.ladder import RUNGS, watch
 from ninth.ladder.program import Child, LineDisplay, Program, Show, StartError
 
-from .ending import fail
+from .ending import fail, keep_quiet_about_interrupts
 from .screen import ScreenDisplay
 
 DEFAULT_LOOP = "select"
@@ -93,6 +93,7 @@ def run_commands(commands: Sequence[str], arguments: argparse.Namespace) -> int:
         show = LineDisplay(separator=arguments.separator, interval=arguments.interval)
         stderr = None
     program = Program(commands, show, arguments.interval, arguments.stop_timeout, stderr)
+    keep_quiet_about_interrupts()
     try:
         watch(arguments.loop, program)
     except StartError as error:
