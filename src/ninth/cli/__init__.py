@@ -1,0 +1,83 @@
+"""The command `ninth`: what it is asked, and how it ends.
+
+Each subcommand is a module with `add_arguments(parser)` and `run(arguments,
+parser) -> int`, imported only when
+it is the one that is asked for: a status line should start at once.
+"""
+
+import argparse
+import importlib
+import signal
+import sys
+from collections.abc import Sequence
+
+from ninth import __version__
+
+from .ending import die_by
+
+COMMANDS = {
+    "watch": "run commands side by side and show the latest line of each",
+    "demo": "watch two bundled commands that print random numbers",
+    "compare": "measure all loops on the same work",
+    "loops": "list the loops, print one, or show what changes between two",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command with these arguments (default: those of the process).
+
+    Returns: the exit status. Does not return when a signal ended the work: the process then ends
+    by that signal too, so that a shell sees 128+n and stops its own loops.
+    """
+    try:
+        status = _run(sys.argv[1:] if arguments is None else arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except KeyboardInterrupt as error:
+        die_by(getattr(error, "signum", signal.SIGINT))
+    except BrokenPipeError:
+        die_by(signal.SIGPIPE)
+    return status
+
+
+def _run(arguments: Sequence[str]) -> int:
+    name = arguments[0] if arguments else ""
+    if name not in COMMANDS:
+        parser = _main_parser()
+        parser.parse_args(arguments)  # --help, --version, or an error
+        parser.error(f"no command was given: choose from {', '.join(COMMANDS)}")
+    module = importlib.import_module(f".{name}", __name__)
+    parser = _parser(f"ninth {name}")
+    module.add_arguments(parser)
+    options, literal = list(arguments[1:]), []
+    if "--" in options:  # what follows is never an option
+        position = options.index("--")
+        options, literal = options[:position], options[position + 1 :]
+    namespace = parser.parse_intermixed_args(options)
+    if literal:
+        if not hasattr(namespace, "commands"):
+            parser.error(f"nothing can follow --, but there is {literal[0]!r}")
+        namespace.commands = [*namespace.commands, *literal]
+    status: int = module.run(namespace, parser)
+    return status
+
+
+def _parser(prog: str) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        prog=prog,
+        # Abbreviations would make every new option a possible break of somebody's script.
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _main_parser() -> argparse.ArgumentParser:
+    parser = _parser("ninth")
+    parser.usage = "ninth COMMAND [OPTIONS]"
+    parser.description = "Run commands side by side and always show the latest line of each."
+    parser.epilog = "commands (each knows --help):\n" + "".join(
+        f"  {name:<8}  {text}\n" for name, text in COMMANDS.items()
+    )
+    parser.add_argument("command", metavar="COMMAND", nargs="?", choices=COMMANDS, help="see below")
+    parser.add_argument("-V", "--version", action="version", version=f"ninth {__version__}")
+    return parser

@@ -1,0 +1,24 @@
+"""`ninth demo`: watch two bundled commands that print random numbers at random intervals."""
+
+import argparse
+import shlex
+import sys
+
+from .watch import add_common_arguments, run_commands
+
+DESCRIPTION = """\
+Watch two bundled commands that print random numbers at random intervals, until Ctrl-C. It is
+the same as `ninth watch` with these two commands, so it takes the same options.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.description = DESCRIPTION
+    add_common_arguments(parser)
+
+
+def run(arguments: argparse.Namespace, _parser: argparse.ArgumentParser) -> int:
+    """Run until it is stopped. Returns: the exit status."""
+    command = shlex.join([sys.executable, "-m", "ninth.cli.numbers"])
+    return run_commands([f"exec {command}"] * 2, arguments)

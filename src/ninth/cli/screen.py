@@ -1,0 +1,77 @@
+"""Shows a render on a terminal, redrawn in place: the clock, and a row for each command.
+
+The frame stays in the normal screen, below what was there, so that it is still to be read when
+the program has ended. A frame is one write; while it is written the terminal is told not to
+wrap, because our idea of a character's width may differ from the terminal's.
+
+Source: ECMA-48 (CUU, EL, ED), DEC private mode 7 (auto-wrap).
+"""
+
+import os
+import unicodedata
+from collections.abc import Sequence
+
+from ninth.ladder.program import write_all
+
+UP = "\x1b[{}A"
+ERASE_LINE = "\x1b[K"
+ERASE_BELOW = "\x1b[J"
+NO_WRAP = "\x1b[?7l"
+WRAP = "\x1b[?7h"
+
+
+class ScreenDisplay:
+    """Draws the clock and one row for each command, cut to the terminal's size.
+
+    descriptor: the terminal.
+    """
+
+    def __init__(self, descriptor: int = 1) -> None:
+        self._descriptor = descriptor
+        self._last: list[str] = []
+
+    def __call__(self, clock: str, lines: Sequence[str]) -> None:
+        """Draw a frame if it differs from the last one. Raises OSError if that is impossible."""
+        size = os.get_terminal_size(self._descriptor)
+        rows = [cut(row, size.columns) for row in fit([clock, *lines], size.lines - 1)]
+        if rows == self._last:
+            return
+        up = "\r" + UP.format(len(self._last)) if self._last else ""
+        body = "".join(f"{row}{ERASE_LINE}\n" for row in rows)
+        frame = f"{NO_WRAP}{up}{body}{ERASE_BELOW}{WRAP}"
+        write_all(self._descriptor, frame.encode(errors="replace"))
+        self._last = rows
+
+
+def fit(rows: list[str], height: int) -> list[str]:
+    """Return at most height rows (at least one), the last of which says how many are missing."""
+    height = max(1, height)
+    if len(rows) <= height:
+        return rows
+    if height == 1:
+        return rows[:1]
+    return [*rows[: height - 1], f"+{len(rows) - height + 1} more"]
+
+
+def cut(text: str, columns: int) -> str:
+    """Return the text as far as it fits into that many cells, with an ellipsis if it was cut."""
+    text = text.expandtabs()
+    if columns <= 0 or (text.isascii() and len(text) <= columns):
+        return text
+    used = 0
+    fitting = 0  # characters that leave a cell for the ellipsis
+    for index, character in enumerate(text):
+        used += _cells(character)
+        if used > columns:
+            return text[:fitting] + "…"
+        if used <= columns - 1:
+            fitting = index + 1
+    return text
+
+
+def _cells(character: str) -> int:
+    if character.isascii():
+        return 1
+    if unicodedata.category(character) in {"Mn", "Me", "Cf"}:
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

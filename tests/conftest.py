@@ -1,0 +1,118 @@
+"""What many tests need: a running `ninth watch`, and proof that nothing of it survives."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LOOPS = ("blocking", "busy", "sleepy", "select", "callback", "generator", "coroutine", "asyncio")
+TAG = "NINTH_TEST_TAG"
+
+
+def tagged(tag: str) -> list[int]:
+    """Return the living processes that inherited the tag, however far they have gone."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or entry.name == str(os.getpid()):
+            continue
+        with contextlib.suppress(OSError):
+            environment = (entry / "environ").read_bytes()
+            if f"{TAG}={tag}".encode() in environment.split(b"\0"):
+                found.append(int(entry.name))
+    return found
+
+
+class Runner:
+    """Starts the command line in processes that can be found again."""
+
+    def __init__(self) -> None:
+        self.tag = uuid.uuid4().hex
+        self.processes: list[subprocess.Popen[str]] = []
+
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        """Start `ninth ARGUMENTS`, its output piped."""
+        settings: dict[str, Any] = {
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "stdin": subprocess.DEVNULL,
+            "env": os.environ | {TAG: self.tag},
+        }
+        command = [sys.executable, "-m", "ninth", *arguments]
+        process = subprocess.Popen(command, text=True, **(settings | options))
+        self.processes.append(process)
+        return process
+
+    def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run `ninth ARGUMENTS` to its end."""
+        process = self.start(*arguments, **options)
+        output, errors = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+    def survivors(self) -> list[int]:
+        """Return the processes that are still there."""
+        return tagged(self.tag)
+
+    def wait_for(self, count: int) -> None:
+        """Wait until that many processes run."""
+        deadline = time.monotonic() + 30
+        while len(self.survivors()) < count:
+            assert time.monotonic() < deadline, f"only {self.survivors()} of {count} have started"
+            time.sleep(0.01)
+
+    def stop(self, process: subprocess.Popen[str], signum: int = signal.SIGINT) -> str:
+        """Send a signal, wait for the end, return what was written to stderr."""
+        process.send_signal(signum)
+        _, errors = process.communicate(timeout=60)
+        return errors
+
+
+@pytest.fixture
+def ninth() -> Iterator[Runner]:
+    """The command line; the test fails if anything that it started is left at the end."""
+    runner = Runner()
+    try:
+        yield runner
+        for process in runner.processes:
+            process.wait(60)
+        left = runner.survivors()
+        assert not left, f"still there: {left}"
+    finally:
+        for pid in runner.survivors():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for process in runner.processes:
+            process.wait(60)
+            for pipe in filter(None, (process.stdout, process.stderr)):
+                pipe.close()
+
+
+@pytest.fixture(params=LOOPS)
+def loop(request: pytest.FixtureRequest) -> str:
+    """The name of each loop in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def no_leaks() -> Iterator[None]:
+    """Fail if the test leaves a descriptor, a child or a signal handler behind."""
+
+    def state() -> tuple[list[str], list[object]]:
+        return (
+            sorted(os.listdir("/proc/self/fd")),
+            # SIGALRM belongs to the time limit of the tests themselves.
+            [signal.getsignal(one) for one in signal.valid_signals() if one != signal.SIGALRM],
+        )
+
+    before = state()
+    yield
+    assert state() == before
+    with pytest.raises(ChildProcessError):
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)

@@ -1,0 +1,58 @@
+"""The texts keep their word: links lead somewhere, and what README says can be done works."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+# As git sees them, so that environments and caches do not count.
+TEXTS = [
+    ROOT / name
+    for name in subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.splitlines()
+] or sorted(ROOT.glob("*.md"))
+
+LINK = re.compile(r"(?<!`)!?\[[^\]]*\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ +(.*)$", re.MULTILINE)
+
+
+def anchors(text: str) -> set[str]:
+    """Return the names that a site makes of the headings."""
+    headings = (re.sub(r"[^\w\- ]", "", heading).lower() for heading in HEADING.findall(text))
+    return {heading.replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path: Path) -> None:
+    text = path.read_text()
+    dead = []
+    for link in LINK.findall(text):
+        if re.match(r"https?://|mailto:", link):
+            continue
+        target, _, anchor = link.partition("#")
+        file = path.parent / target if target else path
+        if not file.exists() or (anchor and anchor not in anchors(file.read_text())):
+            dead.append(link)
+    assert not dead
+
+
+def test_readme_names_the_two_commands() -> None:
+    text = (ROOT / "README.md").read_text()
+    makefile = (ROOT / "Makefile").read_text()
+    for target in ("demo", "test"):
+        assert f"make {target}" in text
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+def test_readme_tells_the_options_that_exist() -> None:
+    text = (ROOT / "README.md").read_text()
+    sources = "".join(path.read_text() for path in (ROOT / "src/ninth/cli").rglob("*.py"))
+    for option in set(re.findall(r"--[a-z][a-z-]+", text)):
+        assert f'"{option}"' in sources, option

@@ -1,0 +1,27 @@
+"""The house stands as drawn: arrows point down only."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "src" / "ninth"
+
+
+def imports(path: Path) -> set[str]:
+    """Return the absolute names of the modules that a file imports, `ninth.` included."""
+    package = ["ninth", *path.relative_to(SOURCE).parts[:-1]]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            found.add(".".join([*base, *filter(None, [node.module])]))
+    return found
+
+
+@pytest.mark.parametrize("path", sorted((SOURCE / "ladder").glob("*.py")), ids=lambda p: p.name)
+def test_the_ladder_stands_alone(path: Path) -> None:
+    inside = {name for name in imports(path) if name.split(".")[0] == "ninth"}
+    assert inside <= {"ninth.ladder.program"}
