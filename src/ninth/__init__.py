@@ -1,19 +1,63 @@
 """The ninth loop: callbacks and coroutines in one scope."""
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ninth.asyncio_loop import EventLoop, new_event_loop
+    from ninth.callbacks import STOP
+    from ninth.conditions import after, at, exited, finished, readable, signalled, writable
+    from ninth.errors import FileClosedError
+    from ninth.run import run, sleep, timeout
+    from ninth.scope import Registration, Scope, scope
+    from ninth.watchers import close
 
 __version__ = "0.1.0.dev0"
 
-__all__ = ["EventLoop", "__version__", "new_event_loop"]
+__all__ = [
+    "STOP",
+    "EventLoop",
+    "FileClosedError",
+    "Registration",
+    "Scope",
+    "__version__",
+    "after",
+    "at",
+    "close",
+    "exited",
+    "finished",
+    "new_event_loop",
+    "readable",
+    "run",
+    "scope",
+    "signalled",
+    "sleep",
+    "timeout",
+    "writable",
+]
 
 # Where each public name lives; loaded when it is first asked for, because the command line must
 # not wait for asyncio.
 HOMES = {
     "EventLoop": "ninth.asyncio_loop",
+    "FileClosedError": "ninth.errors",
+    "Registration": "ninth.scope",
+    "STOP": "ninth.callbacks",
+    "Scope": "ninth.scope",
+    "after": "ninth.conditions",
+    "at": "ninth.conditions",
+    "close": "ninth.watchers",
+    "exited": "ninth.conditions",
+    "finished": "ninth.conditions",
     "new_event_loop": "ninth.asyncio_loop",
+    "readable": "ninth.conditions",
+    "run": "ninth.run",
+    "scope": "ninth.scope",
+    "signalled": "ninth.conditions",
+    "sleep": "ninth.run",
+    "timeout": "ninth.run",
+    "writable": "ninth.conditions",
 }
 
 
@@ -33,3 +77,18 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     """Return the public names, loaded or not."""
     return sorted({*globals(), *HOMES})
+
+
+class Package(ModuleType):
+    """This package, in which `scope` is the function, however its module came to be imported.
+
+    The import system binds a module to its parent when it is first imported, under the name of
+    the function that `ninth.scope()` is to find; the same goes for `run` and `signals`.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = Package
