@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from ninth.conditions import after, at, exited, finished, readable, signalled, writable
     from ninth.errors import FileClosedError
     from ninth.run import run, sleep, timeout
-    from ninth.scope import Registration, Scope, scope
+    from ninth.registrations import Registration
+    from ninth.scope import Scope, scope
     from ninth.watchers import close
 
 __version__ = "0.1.0.dev0"
@@ -42,7 +43,7 @@ __all__ = [
 HOMES = {
     "EventLoop": "ninth.asyncio_loop",
     "FileClosedError": "ninth.errors",
-    "Registration": "ninth.scope",
+    "Registration": "ninth.registrations",
     "STOP": "ninth.callbacks",
     "Scope": "ninth.scope",
     "after": "ninth.conditions",

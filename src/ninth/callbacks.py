@@ -8,6 +8,7 @@ in one of ninth's own files; counting frames would not do, for compiled code has
 
 from __future__ import annotations
 
+import asyncio
 import enum
 import inspect
 import os
@@ -16,6 +17,7 @@ from types import CodeType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from types import TracebackType
 
 
@@ -130,6 +132,37 @@ def check(callback: Any, count: int, method: str) -> None:
             f"change its parameters, or bind the others with functools.partial"
         )
         raise TypeError(message) from None
+
+
+def coroutine_of(fn: Any, args: tuple[Any, ...], function: str) -> Coroutine[Any, Any, Any]:
+    """Return the coroutine that a coroutine function makes, or a coroutine itself.
+
+    function: who was given it, for the errors.
+    Raises: TypeError for what is neither, and for a coroutine with arguments.
+    """
+    if asyncio.iscoroutine(fn):
+        if args:
+            fn.close()
+            message = (
+                f"{function}() was given the coroutine {name_of(fn)} and arguments: "
+                f"pass the function itself, without the brackets"
+            )
+            raise TypeError(message)
+        return fn
+    if not callable(fn):
+        message = (
+            f"{function}() was given {fn!r}: pass a coroutine function and its arguments, "
+            f"or a coroutine"
+        )
+        raise TypeError(message)
+    coroutine = fn(*args)
+    if not asyncio.iscoroutine(coroutine):
+        message = (
+            f"{function}() was given {name_of(fn)}, which is no coroutine function and returned "
+            f"{coroutine!r}: make it an `async def`; in a scope, after(0, fn) calls a plain one"
+        )
+        raise TypeError(message)
+    return coroutine
 
 
 def blame(error: BaseException, place: Place) -> None:
