@@ -36,8 +36,9 @@ STOP: Final[Literal[Stop.STOP]] = Stop.STOP
 MODULES = (
     "callbacks",
     "conditions",
-    "open_files",
-    "plain",
+    "exits",
+    "groups",
+    "lines",
     "processes",
     "promise",
     "registrations",
@@ -45,6 +46,7 @@ MODULES = (
     "scope",
     "signals",
     "streams",
+    "testing",
     "threads",
     "watchers",
 )

@@ -13,13 +13,17 @@ hide another for ever.
 from __future__ import annotations
 
 import asyncio
-import errno
 import select
+import signal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from ninth import files, watchers
+from ninth.current import innermost
+from ninth.exits import check_child, watch_exit
 from ninth.numbers import seconds_of
+from ninth.signals import check_signal, listen
+from ninth.signals import name_of as signal_name
 from ninth.watchers import READ, WRITE, Watcher
 
 if TYPE_CHECKING:
@@ -348,6 +352,123 @@ class Finished(Condition[T]):
         return self._subject
 
 
+class Exited(Condition[int | None]):
+    """A process has ended."""
+
+    __slots__ = ("_code",)
+
+    def __init__(self, child: Any) -> None:
+        check_child(child, "exited()")
+        self._subject = child
+
+    def _begin(self, wait: Wait, index: int) -> Cancellable | None:
+        def ended(code: int | None) -> None:
+            self._code = code
+            wait.fire(index)
+
+        return watch_exit(wait.loop, self._subject, ended)
+
+    def _value(self) -> int | None:
+        return self._code
+
+
+class Signalled(Condition[signal.Signals]):
+    """One of some signals has come.
+
+    It is an item of the innermost scope, and listens until that ends or stops.
+    """
+
+    __slots__ = ("_arrived", "_listeners", "_scope", "_waits", "background")
+
+    _subject: frozenset[signal.Signals]
+
+    def __init__(self, signums: tuple[int, ...]) -> None:
+        if not signums:
+            raise TypeError("signalled() was given no signal: pass one or more, like SIGTERM")
+        checked = [check_signal(signum, "signalled()") for signum in signums]
+        scope = innermost.get()
+        if scope is None:
+            message = (
+                "signalled() keeps listening between two awaits, so it needs a scope to end with: "
+                "make it inside `async with ninth.scope()`"
+            )
+            raise RuntimeError(message)
+        scope._require_open("signalled")
+        self._subject = frozenset(checked)
+        self.background = True
+        self._scope = scope
+        # What came and was not awaited yet, oldest first; equal ones merge, as in the kernel.
+        self._arrived: dict[signal.Signals, None] = {}
+        self._waits: dict[Wait, int] = {}
+        self._listeners: list[Cancellable] = []
+        try:
+            for signum in self._subject:
+                self._listeners.append(listen(scope.loop, signum, self._arrive))
+        except BaseException:
+            self._unlisten()
+            raise
+        scope._enter(self)
+
+    def stop(self) -> None:
+        """Stop listening: the scope ends."""
+        self._unlisten()
+        for wait in self._waits:
+            wait.fail(RuntimeError(f"{self!r} is over: the scope it was made in has ended"))
+        self._scope._leave(self)
+
+    def hurry(self) -> None:
+        """Do nothing: stopping takes no time."""
+
+    def _unlisten(self) -> None:
+        for listener in self._listeners:
+            listener.cancel()
+        self._listeners.clear()
+
+    def _arrive(self, signum: signal.Signals) -> None:
+        self._arrived[signum] = None
+        for wait, index in self._waits.items():
+            wait.fire(index)
+
+    def _begin(self, wait: Wait, index: int) -> Cancellable | None:
+        if not self._listeners:
+            message = (
+                f"{self!r} is over: the scope it was made in has ended; make it in the scope "
+                f"that awaits it"
+            )
+            raise RuntimeError(message)
+        if self._arrived:
+            return wait.loop.call_soon(wait.fire, index)
+        self._waits[wait] = index
+        return SignalWait(self._waits, wait)
+
+    def _value(self) -> signal.Signals:
+        if not self._arrived:
+            raise NotTrueError
+        signum = next(iter(self._arrived))
+        del self._arrived[signum]
+        return signum
+
+    def _identity(self) -> object:
+        return self._subject
+
+    def __repr__(self) -> str:
+        return f"signalled({', '.join(map(signal_name, sorted(self._subject)))})"
+
+
+class SignalWait:
+    """A Wait among those of a condition."""
+
+    __slots__ = ("wait", "waits")
+
+    def __init__(self, waits: dict[Wait, int], wait: Wait) -> None:
+        self.waits = waits
+        self.wait = wait
+
+    def cancel(self) -> None:
+        """Stop waiting; idempotent."""
+        self.waits.pop(self.wait, None)
+
+
 def readable(file: F) -> Readable[F]:
     """Return the condition that a file can be read without blocking.
 
@@ -402,3 +523,35 @@ def finished(task: asyncio.Future[T]) -> Finished[T]:
     Returns: a condition. Raises: TypeError for what is no task.
     """
     return Finished(task)
+
+
+def exited(child: Any) -> Exited:
+    """Return the condition that a process has ended.
+
+    child: a Process, subprocess.Popen, multiprocessing.Process or a pid. A Popen's `returncode` is
+    set; a child given as a pid is not reaped.
+    Returns: a condition; awaiting it gives the return code, minus n when signal n ended it; None
+    for a pid that is not our child.
+    Raises: TypeError and ValueError for what is no child, ProcessLookupError if there is no such
+    process.
+
+        code = await ninth.exited(subprocess.Popen(["make"]))
+    """
+    return Exited(child)
+
+
+def signalled(*signums: int) -> Signalled:
+    """Return the condition that one of some signals has come.
+
+    It listens from now on until the innermost scope ends: what comes between two awaits is kept for
+    the next; equal signals that wait merge, as in the kernel.
+
+    Returns: a condition; awaiting it gives the signal.Signals.
+    Raises: TypeError and ValueError for what is no signal; RuntimeError without a scope, outside the
+    main thread, and for a signal that the loop keeps to itself.
+
+        hangup = ninth.signalled(signal.SIGHUP)
+        while hangup in await (hangup | ninth.exited(child)):
+            reload()
+    """
+    return Signalled(signums)

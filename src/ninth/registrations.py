@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from ninth.errors import FileClosedError
-    from ninth.exits import Child
     from ninth.scope import Scope
 
 
@@ -380,7 +379,7 @@ class ExitRegistration(Registration):
         scope: Scope,
         callback: Callable[..., object],
         background: bool,  # noqa: FBT001
-        child: Child,
+        child: Any,
     ) -> None:
         super().__init__(scope, callback, (), background)
         self._child = child

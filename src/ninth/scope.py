@@ -59,9 +59,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
     from types import TracebackType
 
-    from ninth.exits import Child
     from ninth.files import File
-    from ninth.processes import Process
+    from ninth.processes import Command, Process
 
     LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
@@ -208,16 +207,17 @@ class Scope:
         )
         return task
 
-    def process(self, command: str | list[str], **options: Any) -> Process:
-        """Start a child; see ninth.open_process() for the options. The scope owns it.
+    def process(self, command: Command, *, background: bool = False, **options: Any) -> Process:
+        """Start a child, at once; the scope owns it: stops it when it stops, and always reaps it.
 
-        Returns: the Process, which is running.
+        command, options: as in ninth.open_process(). background: it does not keep the scope open.
+        Returns: the Process.
         Raises: what open_process() raises; RuntimeError when the scope is not open.
         """
         from ninth.processes import start_process  # noqa: PLC0415
 
         self._require_open("process")
-        return start_process(self, command, **options)
+        return start_process(self, command, background=background, **options)
 
     def on_readable(
         self, file: File, callback: Callable[..., object], *args: Any, background: bool = False
@@ -281,7 +281,7 @@ class Scope:
         return self._begin(SignalRegistration(self, callback, args, background, signum))
 
     def on_exit(
-        self, child: Child, callback: Callable[[int | None], object], *, background: bool = False
+        self, child: Any, callback: Callable[[int | None], object], *, background: bool = False
     ) -> Registration:
         """Call callback(returncode) once, when a process has ended.
 
@@ -315,7 +315,7 @@ class Scope:
         child._plain = self._plain
         child._parent = self._enter(Subscope(self, child, background))
         child._start_timer()
-        self.loop.call_soon(child._release)
+        self.loop.call_soon(child._release_body)
         return child
 
     def cancel(self, reason: object = None) -> None:
@@ -392,7 +392,7 @@ class Scope:
             self._stop(error)
         elif error is not None:
             self._fail(error)
-        self._release()
+        self._release_body()
         seen = await self._wait() or seen
         if self._requested:
             host.uncancel()
@@ -540,7 +540,7 @@ class Scope:
             if self._parent is not None and not self._holding:
                 self._parent.finish()
 
-    def _release(self) -> None:
+    def _release_body(self) -> None:
         """Let go of the body's hold: it is over."""
         self._holding -= 1
         if self._state is OPEN:
@@ -611,6 +611,14 @@ class Scope:
             self._fail(error)
         if self._state is not OPEN:
             self._settle()
+
+    def _release(self, item: Item) -> None:
+        """Let an item hold the scope open no longer, as if it had been started in the background."""
+        if item in self._items and not item.background:
+            item.background = True
+            self._holding -= 1
+            if self._state is not OPEN:
+                self._settle()
 
     def _add_task(
         self,
