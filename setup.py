@@ -21,6 +21,10 @@ DIRECTIVES = {
     "annotation_typing": False,
     "binding": True,
     "embedsignature": False,
+    # Every index is checked by the code itself, and none is negative.
+    "boundscheck": False,
+    "wraparound": False,
+    "initializedcheck": False,
 }
 
 

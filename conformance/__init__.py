@@ -7,7 +7,7 @@ make their loops by asyncio's names: `asyncio.new_event_loop()`, `asyncio.Select
     install.py      lets asyncio's names give our loop, and counts the loops made
     worker.py       runs one test module in a process of its own, one line of JSON per event
     runner.py       starts the workers, outlives their crashes and hangs, judges what they say
-    pythons.py      finds interpreters that have the `test` package, and installs the project for each
+    pythons.py      finds interpreters with a `test` package, and installs the project for each
     exclusions.py   the tests that cannot apply, each with its reason
     report.py       the table
     __main__.py     the command line: `python -m conformance --help`

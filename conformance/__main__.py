@@ -1,9 +1,6 @@
 """The command line of the conformance runner; see the package's docstring."""
 
-from __future__ import annotations
-
 import argparse
-import dataclasses
 import os
 import sys
 import tempfile
@@ -34,7 +31,11 @@ def arguments() -> argparse.Namespace:
     add("--mode", choices=("compiled", "pure", "both"), default="both")
     add("--module", action="append", choices=runner.MODULES, help="only this one; again for more")
     add("--quick", action="store_true", help="on the running Python, what matters most: for CI")
-    add("--no-build", action="store_true", help="take the project as each Python imports it")
+    add(
+        "--no-build",
+        action="store_true",
+        help="take the source tree as it is, with what is compiled in it",
+    )
     add("--factory", default="ninth:new_event_loop", help="MODULE:NAME (%(default)s)")
     add("--no-exclusions", action="store_true", help="run what is excluded as well")
     add("--jobs", type=int, default=os.cpu_count() or 1, help="workers at a time (%(default)s)")
@@ -67,11 +68,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="conformance-") as directory:
         try:
             usable = chosen(options)
-        except pythons.Unusable as error:
+        except pythons.UnusableError as error:
             sys.exit(str(error))
         if not usable:
             sys.exit("no Python with test.test_asyncio found: name one with --python")
-        if not stock and not options.no_build:
+        if options.no_build:
+            usable = [pythons.in_place(python) for python in usable]
+        elif not stock:
             usable = [pythons.install(python, Path(directory)) for python in usable]
         for row in runner.run(plan, usable, ("stock",) if stock else modes):
             rows.append(row)

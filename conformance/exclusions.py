@@ -5,8 +5,6 @@ An exclusion holds only while the test fails: the runner runs it, and complains 
 `since` and `until` (inclusive) bound the Pythons where it fails.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -25,7 +23,66 @@ class Exclusion:
         return self.since <= version[:2] <= self.until and fnmatchcase(test, self.test)
 
 
-EXCLUSIONS: tuple[Exclusion, ...] = ()
+BASE = "test_base_events.BaseEventLoopTests."
+SELECTOR = "test_base_events.BaseEventLoopWithSelectorTests."
+SIGNALS = "test_unix_events.SelectorEventLoopSignalTests."
+MOCKED_SIGNALS = "replaces the module signal within asyncio.unix_events, where our handlers are not"
+
+EXCLUSIONS: tuple[Exclusion, ...] = (
+    # Private parts of the stock loop's turn: its selector, its heap, its queue.
+    Exclusion(
+        BASE + "test__run_once", "puts a timer into the private heap, and a mock as selector"
+    ),
+    Exclusion(BASE + "test__run_once_schedule_handle", "puts a handle into the private heap"),
+    Exclusion(BASE + "test__run_once_cancelled_event_cleanup", "counts in the private heap"),
+    Exclusion(BASE + "test_not_implemented", "asks an abstract class what it has not implemented"),
+    Exclusion(
+        BASE + "test_run_forever_pre_stopped", "counts the calls of a selector that is a mock"
+    ),
+    Exclusion(
+        BASE + "test_single_selecter_event_callback_after_stopping",
+        "takes events from a selector that is a mock",
+    ),
+    Exclusion(
+        BASE + "test_custom_run_forever_integration",
+        "counts the calls of the private _process_events()",
+        since=(3, 13),
+    ),
+    Exclusion(
+        BASE + "test_call_soon",
+        "wants asyncio's own class of handle, from which a compiled one cannot derive",
+    ),
+    Exclusion(
+        BASE + "test_call_later",
+        "wants asyncio's own class of timer, from which a compiled one cannot derive",
+    ),
+    # Mocks of sockets, whose fileno() is no number.
+    Exclusion(
+        SELECTOR + "test_create_datagram_endpoint_ip_addr",
+        "replaces the module socket by a mock, so that the descriptor is no number",
+    ),
+    Exclusion(
+        SELECTOR + "test_create_server_soreuseport_only_defined",
+        "gets its ValueError from a selector that is given a mock for a socket",
+    ),
+    # Mocks of the module signal.
+    Exclusion(SIGNALS + "test_add_signal_handler", MOCKED_SIGNALS),
+    Exclusion(SIGNALS + "test_add_signal_handler_install_error", MOCKED_SIGNALS),
+    Exclusion(SIGNALS + "test_add_signal_handler_install_error2", MOCKED_SIGNALS),
+    Exclusion(SIGNALS + "test_add_signal_handler_install_error3", MOCKED_SIGNALS),
+    Exclusion(SIGNALS + "test_add_signal_handler_setup_error", MOCKED_SIGNALS),
+    Exclusion(SIGNALS + "test_remove_signal_handler", MOCKED_SIGNALS),
+    Exclusion(SIGNALS + "test_remove_signal_handler_2", MOCKED_SIGNALS),
+    Exclusion(SIGNALS + "test_remove_signal_handler_error", MOCKED_SIGNALS),
+    Exclusion(SIGNALS + "test_remove_signal_handler_error2", MOCKED_SIGNALS),
+    Exclusion(SIGNALS + "test_close", MOCKED_SIGNALS),
+    Exclusion(SIGNALS + "test_close_on_finalizing", MOCKED_SIGNALS),
+    # Child watchers, which Python 3.14 has removed.
+    Exclusion(
+        "test_subprocess.GenericWatcherTests.test_create_subprocess_fails_with_inactive_watcher",
+        "wants no child without a child watcher; ours needs none",
+    ),
+)
 
 
 def exclusion(test: str, version: tuple[int, ...]) -> Exclusion | None:

@@ -4,10 +4,9 @@ The only place that patches asyncio. The classes that stand below the stock loop
 where a test module derives a fake loop of its own from them: such tests are about those classes.
 """
 
-from __future__ import annotations
-
 import asyncio
 import importlib
+from collections.abc import Mapping
 from typing import Any
 from unittest import mock
 
@@ -39,7 +38,7 @@ class Installation:
         self._rename(LOOP_NAMES, self.loop_class)
         policy = getattr(importlib.import_module(POLICY[0]), POLICY[1])
         # A class is no function: as an attribute of the policy it does not become a method.
-        policy._loop_factory = self.loop_class
+        policy._loop_factory = self.loop_class  # noqa: SLF001
 
     def install_base(self) -> None:
         """Let `asyncio.BaseEventLoop()` give the loop too, for tests that call it for any loop.
@@ -48,7 +47,7 @@ class Installation:
         """
         loop_class: Any = self.loop_class
 
-        class Whole(loop_class):
+        class Whole(loop_class):  # type: ignore[misc]
             """A loop that keeps its own organs when a test gives it mocks."""
 
             def __setattr__(self, name: str, value: Any) -> None:
@@ -58,7 +57,7 @@ class Installation:
 
         self._rename(BASE_NAMES, Whole)
 
-    def _rename(self, names: dict[str, tuple[str, ...]], loop_class: type) -> None:
+    def _rename(self, names: Mapping[str, tuple[str, ...]], loop_class: type) -> None:
         for module_name, module_names in names.items():
             module = importlib.import_module(module_name)
             for name in module_names:
@@ -72,7 +71,7 @@ class Installation:
             self.made += 1
             original(loop, *args, **options)
 
-        self.loop_class.__init__ = __init__  # type: ignore[method-assign]
+        self.loop_class.__init__ = __init__  # type: ignore[method-assign,assignment]
 
 
 def stand_in(organ: Any) -> mock.Mock:

@@ -1,7 +1,5 @@
 """Find interpreters that have CPython's tests, and install the project for each of them."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
@@ -52,23 +50,25 @@ class Python:
         return variables
 
 
-class Unusable(Exception):
+class UnusableError(Exception):
     """An interpreter cannot run the tests."""
 
 
 def probe(executable: str) -> Python:
-    """Ask an interpreter about itself; raise Unusable, saying why, if it will not do."""
+    """Ask an interpreter about itself; raise UnusableError, saying why, if it will not do."""
     try:
         answer = subprocess.run(
             [executable, "-c", PROBE], capture_output=True, text=True, timeout=60, check=True
         )
         version, prefix, complete = json.loads(answer.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise Unusable(f"{executable} does not run: {error}") from error
+        raise UnusableError(f"{executable} does not run: {error}") from error
     if tuple(version[:2]) < OLDEST:
-        raise Unusable(f"{executable} is older than {'.'.join(map(str, OLDEST))}")
+        raise UnusableError(f"{executable} is older than {'.'.join(map(str, OLDEST))}")
     if not complete:
-        raise Unusable(f"{executable} has no test.test_asyncio: install the package with its tests")
+        raise UnusableError(
+            f"{executable} has no test.test_asyncio: install the package with its tests"
+        )
     return Python(executable, tuple(version), prefix)
 
 
@@ -85,21 +85,33 @@ def found() -> list[Python]:
     for candidate in candidates:
         try:
             python = probe(candidate)
-        except Unusable:
+        except UnusableError:
             continue
         pythons.setdefault((python.version, python.prefix), python)
     return sorted(pythons.values(), key=lambda python: python.version)
 
 
+LEFT_OUT = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__", "*.so", "*.c")
+
+
 def install(python: Python, directory: Path) -> Python:
     """Install the project for an interpreter into a new directory; return it with that path."""
     target = directory / str(python)
+    # From a copy: building writes beside the sources, where somebody may be at work.
+    source = directory / f"source-{python}"
+    shutil.copytree(ROOT, source, ignore=LEFT_OUT)
     subprocess.run(
         [
             *(python.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
-            *("--no-deps", "--target", str(target), str(ROOT)),
+            "--root-user-action=ignore",
+            *("--no-deps", "--target", str(target), str(source)),
         ],
         check=True,
         env={name: value for name, value in os.environ.items() if name != "NINTH_PURE"},
     )
     return replace(python, path=(target,))
+
+
+def in_place(python: Python) -> Python:
+    """Return an interpreter that imports the project from the source tree."""
+    return replace(python, path=(ROOT / "src",))

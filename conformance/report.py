@@ -1,7 +1,5 @@
 """Print what came of it: a table, and everything that is to be mended."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from conformance.exclusions import Exclusion, exclusion

@@ -4,8 +4,6 @@ A worker that dies while a test runs has told which one: that test has failed, a
 goes on with the tests that are left. So one hang costs one time limit, not the module.
 """
 
-from __future__ import annotations
-
 import enum
 import json
 import re
@@ -218,7 +216,7 @@ class Runner:
                 out, errors = done.stdout, f"exit status {done.returncode}\n{done.stderr[-6000:]}"
             except subprocess.TimeoutExpired as expired:
                 # As bytes, in spite of text=True (CPython issue 87597).
-                out = (expired.stdout or b"").decode(errors="replace")  # type: ignore[union-attr]
+                out = (expired.stdout or b"").decode(errors="replace")
                 errors = "the worker never ended"
         return (json.loads(line) for line in out.splitlines() if line.endswith("}")), errors
 

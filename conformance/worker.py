@@ -8,8 +8,7 @@ own output goes to stderr. A test that takes longer than TIME_LIMIT seconds ends
 the stacks of all threads on stderr: so the last test that started is the one that hung.
 """
 
-from __future__ import annotations
-
+import asyncio
 import contextlib
 import faulthandler
 import gc
@@ -182,6 +181,8 @@ def run_tests(out: IO[str], factory: str, module: str, time_limit: float, names:
     threading.excepthook = lambda args: reporter.unseen(
         formatted((args.exc_type, args.exc_value, args.exc_traceback))
     )
+    # What every test does when it ends: some need that one came before, here it may be excluded.
+    asyncio.set_event_loop(None)
     before = descriptors()
     tests.run(reporter)
     gc.collect()
@@ -193,7 +194,7 @@ def main() -> None:
     """Do what the command line says."""
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    support = importlib.import_module("test.support")
+    support: Any = importlib.import_module("test.support")
     # All that `python -m test -u all` allows, but the network outside.
     support.use_resources = ["cpu", "subprocess", "walltime"]
     support.verbose = False

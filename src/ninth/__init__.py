@@ -1,8 +1,15 @@
 """The ninth loop: callbacks and coroutines in one scope."""
 
+import os
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+if os.environ.get("NINTH_PURE") == "1":
+    # Must come before the first import of a module that may be compiled.
+    from ninth import pure
+
+    pure.prefer_source()
 
 if TYPE_CHECKING:
     from ninth.asyncio_loop import EventLoop, new_event_loop
@@ -28,6 +35,7 @@ __all__ = [
     "close",
     "exited",
     "finished",
+    "is_compiled",
     "new_event_loop",
     "readable",
     "run",
@@ -73,6 +81,13 @@ def __getattr__(name: str) -> Any:
     value = getattr(importlib.import_module(home), name)
     globals()[name] = value
     return value
+
+
+def is_compiled() -> bool:
+    """Return whether the hot modules run compiled; otherwise they run as plain Python."""
+    import importlib  # noqa: PLC0415
+
+    return not str(importlib.import_module("ninth.loop.core").__file__).endswith(".py")
 
 
 def __dir__() -> list[str]:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ web = pytest.importorskip("aiohttp.web", reason="the extra `libraries` installs 
 BODY = bytes(range(256)) * 4096
 
 
-async def echo(request: "aiohttp.web.Request") -> "aiohttp.web.StreamResponse":
+async def echo(request: Any) -> Any:
     """Send the body back in pieces as it comes."""
     response = web.StreamResponse()
     await response.prepare(request)
@@ -25,7 +26,7 @@ async def echo(request: "aiohttp.web.Request") -> "aiohttp.web.StreamResponse":
     return response
 
 
-async def shout(request: "aiohttp.web.Request") -> "aiohttp.web.StreamResponse":
+async def shout(request: Any) -> Any:
     """Answer each message of a web socket in capitals."""
     socket = web.WebSocketResponse()
     await socket.prepare(request)
@@ -39,7 +40,7 @@ async def served(tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[str, 
     """Serve the handlers on a free port; give the URL, and what is set when a client has gone."""
     gone = asyncio.Event()
 
-    async def hang(_: "aiohttp.web.Request") -> "aiohttp.web.StreamResponse":
+    async def hang(_: Any) -> Any:
         try:
             await asyncio.Event().wait()
         finally:

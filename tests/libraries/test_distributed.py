@@ -1,9 +1,5 @@
 """Dask distributed: scheduler, workers and client on one loop of ninth's, over TCP."""
 
-import asyncio
-import socket
-from typing import Any
-
 import pytest
 
 from .conftest import Run

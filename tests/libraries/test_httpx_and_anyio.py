@@ -44,10 +44,10 @@ def test_httpx_posts_over_a_pool_of_connections(
     server_context, client_context = certificates if encrypted else (None, None)
 
     async def main() -> None:
-        handlers = []
+        handlers: set[Any] = set()
 
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            handlers.append(asyncio.current_task())
+            handlers.add(asyncio.current_task())
             with contextlib.suppress(asyncio.IncompleteReadError):
                 await answer(reader, writer)
             writer.close()

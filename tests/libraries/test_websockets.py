@@ -2,18 +2,19 @@
 
 import asyncio
 import ssl
+from typing import Any
 
 import pytest
 
 from .conftest import Run
 
-pytest.importorskip("websockets", reason="the extra `libraries` installs websockets")
-from websockets.asyncio.client import connect
-from websockets.asyncio.server import ServerConnection, serve
-from websockets.exceptions import ConnectionClosedOK
+REASON = "the extra `libraries` installs websockets"
+connect = pytest.importorskip("websockets.asyncio.client", reason=REASON).connect
+serve = pytest.importorskip("websockets.asyncio.server", reason=REASON).serve
+exceptions = pytest.importorskip("websockets.exceptions", reason=REASON)
 
 
-async def echo(connection: ServerConnection) -> None:
+async def echo(connection: Any) -> None:
     """Send each message back; at "bye", close."""
     async for message in connection:
         if message == "bye":
@@ -21,9 +22,9 @@ async def echo(connection: ServerConnection) -> None:
         await connection.send(message)
 
 
-def port_of(server: object) -> int:
+def port_of(server: Any) -> int:
     """Return the port that a server listens on."""
-    return int(next(iter(server.sockets)).getsockname()[1])  # type: ignore[attr-defined]
+    return int(next(iter(server.sockets)).getsockname()[1])
 
 
 def test_messages_of_all_sizes_come_back(run: Run) -> None:
@@ -45,7 +46,7 @@ def test_messages_of_all_sizes_come_back(run: Run) -> None:
 
 def test_a_reader_that_lags_gets_everything(run: Run) -> None:
     async def main() -> None:
-        async def flood(connection: ServerConnection) -> None:
+        async def flood(connection: Any) -> None:
             for number in range(2_000):
                 await connection.send(number.to_bytes(4, "big") * 1024)
 
@@ -53,7 +54,7 @@ def test_a_reader_that_lags_gets_everything(run: Run) -> None:
             url = f"ws://127.0.0.1:{port_of(server)}"
             async with connect(url, max_queue=4) as connection:
                 await asyncio.sleep(0.2)
-                numbers = [int.from_bytes(bytes(m)[:4], "big") async for m in connection]  # type: ignore[arg-type]
+                numbers = [int.from_bytes(bytes(m)[:4], "big") async for m in connection]
         assert numbers == list(range(2_000))
 
     run(main)
@@ -61,11 +62,13 @@ def test_a_reader_that_lags_gets_everything(run: Run) -> None:
 
 def test_the_server_may_close_first(run: Run) -> None:
     async def main() -> None:
-        async with serve(echo, "127.0.0.1", 0) as server:
-            async with connect(f"ws://127.0.0.1:{port_of(server)}") as connection:
-                await connection.send("bye")
-                with pytest.raises(ConnectionClosedOK):
-                    await connection.recv()
+        async with (
+            serve(echo, "127.0.0.1", 0) as server,
+            connect(f"ws://127.0.0.1:{port_of(server)}") as connection,
+        ):
+            await connection.send("bye")
+            with pytest.raises(exceptions.ConnectionClosedOK):
+                await connection.recv()
 
     run(main)
 

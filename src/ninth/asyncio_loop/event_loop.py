@@ -12,6 +12,7 @@ import os
 import socket
 import threading
 import weakref
+from selectors import BaseSelector
 from typing import TYPE_CHECKING, Any
 
 from ninth.asyncio_loop import stdlib
@@ -20,6 +21,7 @@ from ninth.asyncio_loop.transports import SocketTransport
 from ninth.loop.children import Children, reap
 from ninth.loop.core import Core, fileno
 from ninth.loop.new_poller import new_poller
+from ninth.loop.selectors_poller import SelectorsPoller
 from ninth.loop.signals import Signals
 
 if TYPE_CHECKING:
@@ -35,11 +37,14 @@ BOUND = ("call_soon", "call_soon_threadsafe", "call_at", "call_later", "time")
 class EventLoop(stdlib.Base):
     """A complete asyncio event loop.
 
-    poller: what waits for files; epoll by default, where there is epoll.
+    selector: one of `selectors`, or a poller of ninth.loop; epoll by default, where there is epoll.
     Thread-safe: only call_soon_threadsafe(), and what asyncio's documentation adds to it.
     """
 
-    def __init__(self, poller: Any = None) -> None:
+    def __init__(self, selector: Any = None) -> None:
+        # Closed until it is complete: what fails below must not be closed by __del__.
+        self._closed = True
+        poller = SelectorsPoller(selector) if isinstance(selector, BaseSelector) else selector
         face = weakref.ref(self)
 
         def report(context: dict[str, Any]) -> None:
@@ -48,7 +53,7 @@ class EventLoop(stdlib.Base):
                 loop.call_exception_handler(context)
 
         self.core = Core(new_poller() if poller is None else poller, report)
-        self.core.on_slow = report_slow
+        self.core.on_slow = stdlib.report_slow
         super().__init__(SelectorView(self.core))
         self._signals = Signals(self.core)
         self.core.signals = self._signals
@@ -77,8 +82,9 @@ class EventLoop(stdlib.Base):
             raise RuntimeError(message)
         core = self.core
         main = threading.current_thread() is threading.main_thread()
+        # Not undone if it refuses: then this loop, or another one, is running here.
+        stdlib.begin_run(self)
         try:
-            stdlib.begin_run(self)
             core.thread = threading.get_ident()
             if main:
                 self._signals.listen()
@@ -327,6 +333,11 @@ class EventLoop(stdlib.Base):
         extra: Any = None,
         **kwargs: Any,
     ) -> asyncio.SubprocessTransport:
+        if stdlib.watcher_reaps_all_children():
+            # It would take the exit code of our child as well: it has to tell us.
+            return await super()._make_subprocess_transport(  # type: ignore[misc,no-any-return]
+                protocol, args, shell, stdin, stdout, stderr, bufsize, extra=extra, **kwargs
+            )
         waiter = self.create_future()
         transport = stdlib.UnixSubprocessTransport(
             self,
@@ -364,11 +375,6 @@ class EventLoop(stdlib.Base):
             await transport._wait()
             raise
         return transport
-
-
-def report_slow(handle: Handle, seconds: float) -> None:
-    """Warn of a callback that kept the loop busy, in debug mode."""
-    stdlib.logger.warning("Executing %s took %.3f seconds", stdlib.format_handle(handle), seconds)
 
 
 def new_event_loop() -> EventLoop:

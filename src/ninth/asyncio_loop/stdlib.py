@@ -15,6 +15,7 @@ from asyncio import (
     events,
     futures,
     sslproto,
+    transports,
     trsock,
     unix_events,
 )
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SENDFILE_TRY_NATIVE",
     "Base",
+    "FlowControlMixin",
     "SSLProtocol",
     "TransportSocket",
     "UnixSubprocessTransport",
@@ -35,22 +37,37 @@ __all__ = [
     "check_ssl_socket",
     "detach_from_server",
     "end_run",
-    "format_handle",
     "iscoroutine",
     "logger",
+    "report_slow",
     "set_nodelay",
     "set_result_unless_cancelled",
+    "watcher_reaps_all_children",
 ]
 
 SSLProtocol = sslproto.SSLProtocol
+# loop.sendfile() accepts only what derives from it; nothing of it is used.
+FlowControlMixin = transports._FlowControlMixin
 TransportSocket = trsock.TransportSocket
 UnixSubprocessTransport = unix_events._UnixSubprocessTransport
 set_nodelay = base_events._set_nodelay
 set_result_unless_cancelled = futures._set_result_unless_cancelled
 check_ssl_socket = base_events._check_ssl_socket
-format_handle = base_events._format_handle
 iscoroutine = coroutines.iscoroutine
 SENDFILE_TRY_NATIVE = constants._SendfileMode.TRY_NATIVE
+
+
+def report_slow(handle: Any, seconds: float) -> None:
+    """Warn of a callback that kept the loop busy, in debug mode."""
+    shown = base_events._format_handle(handle)
+    base_events.logger.warning("Executing %s took %.3f seconds", shown, seconds)
+
+
+def watcher_reaps_all_children() -> bool:
+    """Return whether a program has set asyncio's FastChildWatcher, which Python 3.14 removed."""
+    fast = getattr(unix_events, "FastChildWatcher", None)
+    policy = getattr(events, "_event_loop_policy", None)
+    return fast is not None and isinstance(getattr(policy, "_watcher", None), fast)
 
 
 def attach_to_server(server: Any, transport: Any) -> None:
@@ -102,9 +119,11 @@ class Base(asyncio.SelectorEventLoop):
     def _make_self_pipe(self) -> None:
         """Make nothing: the core has its own."""
         self._ssock = self._csock = None
+        self._internal_fds += 1  # type: ignore[has-type]
 
     def _close_self_pipe(self) -> None:
         """Close nothing."""
+        self._internal_fds -= 1  # type: ignore[has-type]
 
     def transport_of(self, fd: int) -> Any:
         """Return the open transport that uses a descriptor, or None."""

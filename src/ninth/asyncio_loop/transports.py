@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ninth.asyncio_loop.event_loop import EventLoop
 
 
-class SocketTransport(asyncio.Transport):
+class SocketTransport(stdlib.FlowControlMixin):
     """A connected stream socket; see ninth.loop.stream for how it reads and writes.
 
     Its methods are asyncio's, and what can be seen of writing once per turn is this:
@@ -37,8 +37,7 @@ class SocketTransport(asyncio.Transport):
         extra: dict[str, Any] | None = None,
         server: Any = None,
     ) -> None:
-        super().__init__(extra)
-        self._loop = loop
+        super().__init__(extra, loop)
         self._sock = sock
         self._sock_fd = sock.fileno()
         self._server = server
@@ -194,6 +193,17 @@ class SocketTransport(asyncio.Transport):
         self, error: BaseException, message: str = "Fatal error on transport"
     ) -> None:
         self._stream.fail(error, message)
+
+    @property
+    def _protocol_paused(self) -> bool:
+        return self._stream.protocol_paused
+
+    @_protocol_paused.setter
+    def _protocol_paused(self, value: bool) -> None:
+        """Ignore the state that asyncio would keep."""
+
+    def _set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Ignore asyncio's defaults, which the stream has as well."""
 
     def _make_empty_waiter(self) -> asyncio.Future[None]:
         stream = self._stream

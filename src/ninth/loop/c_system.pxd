@@ -36,3 +36,8 @@ cdef inline double monotonic() noexcept nogil:
     cdef timespec now
     clock_gettime(CLOCK_MONOTONIC, &now)
     return now.tv_sec + now.tv_nsec * 1e-9
+
+# The conditions of a file, as poller.py has them for Python.
+cdef enum:
+    READ = 1
+    WRITE = 4

@@ -57,6 +57,7 @@ class Children:
         self.core = core
         self.signals = signals
         self.by_signal: dict[int, list[ChildWatch]] = {}
+        self.by_file: set[ChildWatch] = set()
 
     def watch(self, pid: int, callback: Callable[[int], object]) -> ChildWatch:
         """Call callback(pid) when a process has ended; it is not reaped.
@@ -73,6 +74,7 @@ class Children:
             entry.listen()
         else:
             entry.fd = fd
+            self.by_file.add(entry)
             self.core.set_reader(fd, self.core.make_handle(entry.end, ()))
         return entry
 
@@ -86,6 +88,8 @@ class Children:
     def close(self) -> None:
         """Forget all children."""
         self.by_signal.clear()
+        for entry in list(self.by_file):
+            entry.cancel()
 
 
 class ChildWatch:
@@ -119,6 +123,7 @@ class ChildWatch:
         self.callback = None
         if self.fd >= 0:
             fd, self.fd = self.fd, -1
+            self.children.by_file.discard(self)
             self.children.core.clear_reader(fd, True)  # noqa: FBT003
             os.close(fd)
         entries = self.children.by_signal.get(self.pid)

@@ -20,15 +20,16 @@ from __future__ import annotations
 import os
 import threading
 import time
+import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from ninth.loop import formatting
-from ninth.loop.handles import Handle, Timer
-from ninth.loop.poller import READ, WRITE
-from ninth.loop.timers import Timers
+from ninth.loop.handles import Handle
+from ninth.loop.poller import EpollPoller
+from ninth.loop.timers import Timer, Timers
 from ninth.loop.wakeup import WakeUp
-from ninth.loop.watch import Watch
+from ninth.loop.watch import Source, Watch
 
 if TYPE_CHECKING:
     import contextvars
@@ -39,9 +40,17 @@ else:
     from ninth.loop import uncompiled as cython
 
 if cython.compiled:
-    from cython.cimports.ninth.loop.c_system import monotonic
+    from cython.cimports.cpython.pythread import PyThread_get_thread_ident as get_ident
+    from cython.cimports.ninth.loop.c_system import READ, WRITE, monotonic
+    from cython.cimports.ninth.loop.handles import new_handle
+    from cython.cimports.ninth.loop.timers import new_timer
 else:
+    from threading import get_ident
     from time import monotonic
+
+    from ninth.loop.handles import new_handle
+    from ninth.loop.poller import READ, WRITE
+    from ninth.loop.timers import new_timer
 
 # While there is work, the poller is asked this often.
 TURNS_PER_POLL = 16
@@ -70,6 +79,14 @@ def fileno(file: Any) -> int:
     return fd
 
 
+def has_fd(file: Any, fd: int) -> bool:
+    """Return whether a file object is open on a descriptor."""
+    try:
+        return bool(file.fileno() == fd)
+    except (OSError, ValueError):
+        return False
+
+
 class Core:
     """What runs per callback and per wait; Loop and EventLoop are its faces.
 
@@ -81,7 +98,7 @@ class Core:
     ready: list[Handle]
     spare: list[Handle]
     table: list[Watch | None]
-    unsent: list[Any]
+    unsent: list[Source]
     always: list[Watch]
     from_threads: deque[Handle]
     signals: Any
@@ -89,9 +106,11 @@ class Core:
     report: Callable[[dict[str, Any]], None]
     current: Handle | None
     poller: Any
+    epoll: EpollPoller | None
 
     def __init__(self, poller: Any, report: Callable[[dict[str, Any]], None]) -> None:
         self.poller = poller
+        self.epoll = poller if isinstance(poller, EpollPoller) else None
         self.report = report
         self.ready = []
         self.spare = []
@@ -115,8 +134,10 @@ class Core:
         self.pid = os.getpid()
         self.polls = 0
         self.turns = 0
+        self.position = 0
         self.polled_at = 0.0
         self.wakeup = WakeUp()
+        self.wakeup_fd = self.wakeup.read_fd
         self.watch_wakeup()
 
     # Registering
@@ -136,7 +157,7 @@ class Core:
         """
         if self.closed or self.debug or not callable(callback):
             self.check(callback, "call_soon", True)
-        handle = Handle(callback, args, self, context)  # type: ignore[arg-type]
+        handle = new_handle(callback, args, self, context)
         if self.debug:
             handle._source_traceback = formatting.extract_stack()  # noqa: SLF001
         self.ready.append(handle)
@@ -154,10 +175,10 @@ class Core:
         """
         if self.closed or self.debug or not callable(callback):
             self.check(callback, "call_soon_threadsafe", False)
-        handle = Handle(callback, args, self, context)  # type: ignore[arg-type]
+        handle = new_handle(callback, args, self, context)
         if self.debug:
             handle._source_traceback = formatting.extract_stack()  # noqa: SLF001
-        if self.thread == 0 or self.thread == threading.get_ident():
+        if self.thread == 0 or self.thread == get_ident():
             self.ready.append(handle)
         else:
             self.from_threads.append(handle)
@@ -216,7 +237,7 @@ class Core:
         if when != when:  # noqa: PLR0124  (only NaN is not equal to itself)
             message = f"{method}() was given NaN: pass seconds as a number"
             raise ValueError(message)
-        timer = Timer(when, callback, args, self, context)  # type: ignore[arg-type]
+        timer = new_timer(when, callback, args, self, context)
         if self.debug:
             timer._source_traceback = formatting.extract_stack()  # noqa: SLF001
         self.timers.push(timer)
@@ -260,20 +281,23 @@ class Core:
     def known(self, fd: int) -> Watch | None:
         """Return the entry of a descriptor, None if there is none."""
         if 0 <= fd < len(self.table):
-            return self.table[fd]
+            return cython.cast(Watch, self.table[fd]) if cython.compiled else self.table[fd]
         return None
 
     def arm(self, watch: Watch, again: bool) -> None:  # noqa: FBT001
         """Make the poller wait for what is wanted; again: as in EpollPoller.set()."""
         wanted = watch.wanted()
-        if watch.always or (not again and watch.armed & wanted == wanted):
+        if not again and (watch.always or watch.armed & wanted == wanted):
             return
         if again and watch.armed == 0:
             watch.born = self.polls
         wanted |= watch.armed
-        if self.poller.set(watch.fd, wanted, again=again):
+        if self.poller.set(watch.fd, wanted, again):
             watch.armed = wanted
-        else:
+            if watch.always:
+                watch.always = False
+                self.always.remove(watch)
+        elif not watch.always:
             watch.always = True
             watch.armed = 0
             self.always.append(watch)
@@ -283,27 +307,65 @@ class Core:
         remaining = watch.armed & ~mask
         if remaining != watch.armed:
             watch.armed = remaining
-            self.poller.set(watch.fd, remaining, again=False)
+            self.poller.set(watch.fd, remaining, False)
 
     def settle(self, watch: Watch, eager: bool) -> None:  # noqa: FBT001
         """Tidy up after a watcher left: writability always, readability if eager."""
+        if self.closed:
+            return
         wanted = watch.wanted()
         if watch.always:
             if not wanted:
                 watch.always = False
                 self.always.remove(watch)
-        elif eager:
+        elif eager or not self.poller.keeps:
             self.disarm(watch, ~wanted)
         elif watch.armed & WRITE & ~wanted:
             self.disarm(watch, WRITE)
         if not watch.armed and not wanted:
             self.table[watch.fd] = None
 
+    def note_file(self, fd: int, file: Any) -> None:
+        """Take note of the object through which a descriptor is about to be waited for.
+
+        If it was waited for through another one that is closed, the number means a new file now:
+        whoever waited for the old one is forgotten. A bare number tells nothing.
+        """
+        if isinstance(file, int):
+            return
+        watch = self.watch_of(fd)
+        if watch.file is not None:
+            before = watch.file()
+            if before is file:
+                return
+            if before is None or not has_fd(before, fd):
+                self.forget(watch)
+                watch = self.watch_of(fd)
+        try:
+            watch.file = weakref.ref(file)
+        except TypeError:
+            watch.file = None
+
+    def forget(self, watch: Watch) -> None:
+        """Drop everybody who waits for a descriptor that was closed behind our back."""
+        handles = [watch.reader, watch.writer, *(handle for _, handle in watch.others)]
+        watch.reader = watch.writer = None
+        watch.others.clear()
+        for handle in handles:
+            if handle is not None:
+                handle.cancel()
+        for waiter in list(watch.waiters):
+            # Meets the error of the closed file.
+            if waiter.on_events(READ | WRITE):
+                watch.waiters.remove(waiter)
+        self.settle(watch, True)
+
     def set_reader(self, fd: int, handle: Handle) -> None:
         """Put a handle into the reader's slot of a descriptor; the one before is cancelled."""
         watch = self.watch_of(fd)
-        again = not watch.wanted()
         before = watch.reader
+        # One that is replaced may have been of a file that is closed by now.
+        again = before is not None or not watch.wanted()
         watch.reader = handle
         try:
             self.arm(watch, again)
@@ -316,8 +378,9 @@ class Core:
     def set_writer(self, fd: int, handle: Handle) -> None:
         """Put a handle into the writer's slot of a descriptor; the one before is cancelled."""
         watch = self.watch_of(fd)
-        again = not watch.wanted()
         before = watch.writer
+        # One that is replaced may have been of a file that is closed by now.
+        again = before is not None or not watch.wanted()
         watch.writer = handle
         try:
             self.arm(watch, again)
@@ -355,14 +418,14 @@ class Core:
 
     def make_handle(self, callback: Callable[..., object], args: tuple[Any, ...]) -> Handle:
         """Return a handle that is not ready yet, for the slots of a descriptor."""
-        handle = Handle(callback, args, self, None)  # type: ignore[arg-type]
+        handle = new_handle(callback, args, self, None)
         if self.debug:
             handle._source_traceback = formatting.extract_stack()  # noqa: SLF001
         return handle
 
     def watch_wakeup(self) -> None:
         """Have the poller wait for the wake-up pipe as well."""
-        self.poller.set(self.wakeup.read_fd, READ, again=True)
+        self.poller.set(self.wakeup_fd, READ, True)
 
     # Running
 
@@ -401,13 +464,19 @@ class Core:
             self.write_out()
         if self.from_threads or self.signalled:
             self.take_from_outside()
-        now = self.time()
+        now = 0.0
         if self.ready or self.stopping:
+            now = self.time()
             self.turns += 1
             if self.turns >= TURNS_PER_POLL or now - self.polled_at >= SECONDS_PER_POLL:
                 self.poll(0.0, now)
-        else:
+        elif self.always:
+            now = self.poll(0.0, self.time())
+        elif self.timers.heap:
+            now = self.time()
             now = self.poll(self.longest_wait(now), now)
+        else:
+            now = self.poll(-1.0, now)
         if self.timers.heap:
             timer = self.timers.pop_due(now)
             while timer is not None:
@@ -417,11 +486,7 @@ class Core:
             self.run_ready()
 
     def longest_wait(self, now: float) -> float:
-        """Return for how many seconds nothing can become due: 0, more, or -1 for ever."""
-        if self.always:
-            return 0.0
-        if not self.timers.heap:
-            return -1.0
+        """Return for how many seconds no timer can become due: 0, more, or -1 for ever."""
         seconds = self.timers.next_when() - now
         if seconds == float("inf"):
             return -1.0
@@ -436,7 +501,7 @@ class Core:
             if self.from_threads or self.signalled:
                 seconds = 0.0
         try:
-            events = self.poller.wait(seconds)
+            events = self.poller.wait(seconds) if self.epoll is None else self.epoll.wait(seconds)
         finally:
             self.waiting = False
         if seconds != 0.0:
@@ -444,8 +509,12 @@ class Core:
         self.polls += 1
         self.turns = 0
         self.polled_at = now
-        for fd, mask in events:
-            self.dispatch(fd, mask)
+        if cython.compiled and self.epoll is not None:
+            for index in range(self.epoll.found):
+                self.dispatch(self.epoll.buffer[index].data.fd, self.epoll.mask_of(index))
+        else:
+            for fd, mask in events:
+                self.dispatch(fd, mask)
         if self.always:
             for watch in list(self.always):
                 self.deliver(watch, READ | WRITE)
@@ -455,7 +524,7 @@ class Core:
 
     def dispatch(self, fd: int, mask: int) -> None:
         """Bring one event of the poller to those who wait for it."""
-        if fd == self.wakeup.read_fd:
+        if fd == self.wakeup_fd:
             self.woken = False
             self.wakeup.drain()
             return
@@ -465,9 +534,13 @@ class Core:
         elif watch.born == self.polls:
             # Registered after this event was found: the event is that of a closed file.
             return
-        elif watch.stream is not None:
+        elif watch.stream is None:
+            self.deliver(watch, mask)
+        elif watch.writer is None and watch.reader is None:
             watch.stream.on_events(mask)
         else:
+            # Somebody uses the socket of a paused stream, as sendfile() does.
+            watch.stream.on_events(mask & watch.stream.interest)
             self.deliver(watch, mask)
 
     def deliver(self, watch: Watch, mask: int) -> None:
@@ -508,31 +581,59 @@ class Core:
         batch = self.ready
         self.ready = self.spare
         self.spare = []
-        position = 0
-        try:
-            for handle in batch:
-                position += 1
-                if handle._cancelled:  # noqa: SLF001
-                    continue
-                if self.debug:
-                    self.run_measured(handle)
-                else:
-                    self.run_handle(handle)
-        except BaseException:
-            # KeyboardInterrupt, SystemExit: what did not run yet stays for the next run.
-            self.ready[:0] = batch[position:]
-            raise
+        outer = self.position
+        self.position = 0
+        # Errors are caught per batch, because catching costs each callback something; after an
+        # error the batch goes on behind it.
+        while self.position < len(batch):
+            try:
+                self.run_batch(batch)
+            except (KeyboardInterrupt, SystemExit):
+                # What did not run yet stays for the next run.
+                self.ready[:0] = batch[self.position + 1 :]
+                self.position = outer
+                raise
+            except BaseException as error:  # noqa: BLE001
+                handle = batch[self.position]
+                batch[self.position] = None  # type: ignore[call-overload]
+                self.position += 1
+                self.callback_failed(handle, error)
+                handle = None  # type: ignore[assignment]
+        self.position = outer
         batch.clear()
         self.spare = batch
 
-    def run_handle(self, handle: Handle) -> None:
-        """Run one callback; its exception goes to its owner or is reported."""
+    def run_batch(self, batch: list[Handle]) -> None:
+        """Run the callbacks of a batch from `position` on; raises what one of them raises."""
+        position = self.position
+        size = len(batch)
         try:
-            handle.run()
+            while position < size:
+                handle = batch[position]
+                if not handle._cancelled:  # noqa: SLF001
+                    if self.debug:
+                        self.run_measured(handle)
+                    else:
+                        handle.call()
+                # Not kept until the batch is over: what the callback held, a task say, is to be
+                # collected, and its loss reported, before the next callback runs.
+                batch[position] = None  # type: ignore[call-overload]
+                position += 1
+                self.position = position
+        finally:
+            # An exception that the callback keeps, as a task does, keeps this frame: let no
+            # cycle delay the end of the task.
+            handle = None  # type: ignore[assignment]
+
+    def run_handle(self, handle: Handle) -> None:
+        """Run one callback by itself; its exception goes to its owner or is reported."""
+        try:
+            handle.call()
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # noqa: BLE001
             self.callback_failed(handle, error)
+        handle = None  # type: ignore[assignment]
 
     def run_measured(self, handle: Handle) -> None:
         """Run one callback in debug mode, where one that takes long is reported."""
@@ -545,6 +646,7 @@ class Core:
                 self.on_slow(handle, seconds)
         finally:
             self.current = None
+            handle = None  # type: ignore[assignment]
 
     def callback_failed(self, handle: Handle, error: BaseException) -> None:
         """Pass on the exception of a callback."""

@@ -6,17 +6,33 @@ import reprlib
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
 from typing import Any
 
 # Deep enough to find the caller, shallow enough for a report of one screen.
 STACK_DEPTH = 10
 
+# Where the loop itself lives, whose frames tell a user nothing.
+PACKAGE = Path(__file__).parent.parent
+OURS = tuple(str(PACKAGE / name) + "/" for name in ("loop", "asyncio_loop"))
+
+
+def outer_frame() -> FrameType | None:
+    """Return the innermost frame that is not ours.
+
+    It is found by file and not by depth, for what is compiled has no frames.
+    """
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
+    while frame is not None and frame.f_code.co_filename.startswith(OURS):
+        frame = frame.f_back
+    return frame
+
 
 def extract_stack() -> traceback.StackSummary:
-    """Return the stack of the caller's caller, oldest frame first, without its source lines."""
-    frame = sys._getframe(1).f_back  # noqa: SLF001
+    """Return the stack outside of our package, oldest frame first, without its source lines."""
     stack = traceback.StackSummary.extract(
-        traceback.walk_stack(frame), limit=STACK_DEPTH, lookup_lines=False
+        traceback.walk_stack(outer_frame()), limit=STACK_DEPTH, lookup_lines=False
     )
     stack.reverse()
     return stack

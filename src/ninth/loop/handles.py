@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import cython
 
-    from ninth.loop.core import Loop
+    from ninth.loop.core import Core
 else:
     from ninth.loop import uncompiled as cython
 
@@ -52,7 +52,7 @@ class Handle:
     _callback: Callable[..., object] | None
     _args: tuple[Any, ...]
     _context: contextvars.Context
-    _loop: Loop
+    _loop: Core
     _source_traceback: traceback.StackSummary | None
     _repr: str | None
     owner: Any
@@ -61,7 +61,7 @@ class Handle:
         self,
         callback: Callable[..., object],
         args: tuple[Any, ...],
-        loop: Loop,
+        loop: Core,
         context: contextvars.Context | None,
     ) -> None:
         if cython.compiled:
@@ -76,19 +76,22 @@ class Handle:
         self._repr = None
         self.owner = None
 
-    def run(self) -> None:
+    def call(self) -> None:
         """Call the callback in its context; whatever it raises goes to the caller."""
         if cython.compiled:
-            PyContext_Enter(self._context)
+            context = self._context
+            PyContext_Enter(context)
             try:
                 if self._args:
                     self._callback(*self._args)
                 else:
                     self._callback()
             finally:
-                PyContext_Exit(self._context)
+                PyContext_Exit(context)
         else:
             self._context.run(self._callback, *self._args)  # type: ignore[arg-type]
+            # Breaks a cycle, see Core.run_handle.
+            self = None  # type: ignore[assignment]  # noqa: PLW0642
 
     def _run(self) -> None:
         self._loop.run_handle(self)
@@ -97,7 +100,8 @@ class Handle:
         """See to it that the callback is not called; idempotent."""
         if not self._cancelled:
             self._cancelled = True
-            if self._loop.debug:
+            if self._source_traceback is not None:
+                # Debug mode: reports may still want to show what it was.
                 self._repr = repr(self)
             self._callback = None
             self._args = ()
@@ -119,7 +123,7 @@ class Handle:
             debug = self._loop.debug
             parts.append(formatting.format_callback(self._callback, self._args, debug=debug))
         if self._source_traceback:
-            frame = self._source_traceback[-1]
+            frame = self._source_traceback[len(self._source_traceback) - 1]
             parts.append(f"created at {frame.filename}:{frame.lineno}")
         return parts
 
@@ -129,44 +133,18 @@ class Handle:
         return f"<{' '.join(self.describe())}>"
 
 
-class Timer(Handle):
-    """A handle that becomes ready at a loop time. Thread-safe: no."""
-
-    __slots__ = ("_scheduled", "_when", "order")
-
-    _when: float
-    _scheduled: bool
-    order: int
-
-    def __init__(
-        self,
-        when: float,
-        callback: Callable[..., object],
-        args: tuple[Any, ...],
-        loop: Loop,
-        context: contextvars.Context | None,
-    ) -> None:
-        if cython.compiled:
-            Handle.__init__(self, callback, args, loop, context)
-        else:
-            super().__init__(callback, args, loop, context)
-        self._when = when
-        self._scheduled = False
-        self.order = 0
-
-    def cancel(self) -> None:
-        """See to it that the callback is not called; idempotent, in constant time."""
-        if not self._cancelled:
-            Handle.cancel(self)
-            if self._scheduled:
-                self._loop.timers.forget(self)
-
-    def when(self) -> float:
-        """Return the loop time, in seconds, at which the callback is due."""
-        return self._when
-
-    def describe(self) -> list[str]:
-        """Return the parts of the timer's representation."""
-        parts = Handle.describe(self)
-        parts.insert(2 if self._cancelled else 1, f"when={self._when}")
-        return parts
+def new_handle(
+    callback: Callable[..., object],
+    args: tuple[Any, ...],
+    loop: Core,
+    context: contextvars.Context | None,
+) -> Handle:
+    """Return Handle(callback, args, loop, context); compiled, at less cost."""
+    if not cython.compiled:
+        return Handle(callback, args, loop, context)
+    handle = Handle.__new__(Handle)
+    handle._context = PyContext_CopyCurrent() if context is None else context
+    handle._callback = callback
+    handle._args = args
+    handle._loop = loop
+    return handle

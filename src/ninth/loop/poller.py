@@ -28,7 +28,7 @@ else:
 
 if cython.compiled:
     from cython.cimports.cpython.exc import PyErr_CheckSignals
-    from cython.cimports.ninth.loop.c_system import EINTR, epoll_wait
+    from cython.cimports.ninth.loop.c_system import EINTR, EPOLLIN, EPOLLOUT, epoll_wait
     from cython.cimports.ninth.loop.c_system import errno as c_errno
 
 # The two conditions of a file, also as the bits of epoll.
@@ -40,14 +40,20 @@ MOST_EVENTS = 256
 
 
 class EpollPoller:
-    """Tells which descriptors are ready, by epoll. Thread-safe: no."""
+    """Tells which descriptors are ready, by epoll. Thread-safe: no.
+
+    keeps: whether a descriptor that is closed while it is waited for does no harm.
+    """
+
+    keeps = True
 
     def __init__(self) -> None:
         self.epoll = select.epoll()
         self.epoll_fd = self.epoll.fileno()
         self.interest: dict[int, int] = {}
+        self.found = 0
 
-    def set(self, fd: int, mask: int, *, again: bool = False) -> bool:
+    def set(self, fd: int, mask: int, again: bool) -> bool:
         """Wait for the conditions in mask on fd, and for no others; 0 forgets it.
 
         again: tell the kernel even if nothing seems to change, for the number may by now be
@@ -108,7 +114,8 @@ class EpollPoller:
 
         timeout: seconds; below zero waits for ever, zero only looks. An error or a hang-up
         of a file counts as both conditions, so that whoever waits for it finds out.
-        Returns: an empty list when the time is over, or when a signal came.
+        Returns: an empty list when the time is over, or when a signal came. Compiled, the list
+        is always empty: `found` is the number of events in `buffer`, for mask_of().
         Raises: whatever a Python signal handler raises.
         """
         events: list[tuple[int, int]] = []
@@ -119,17 +126,9 @@ class EpollPoller:
             else:
                 with cython.nogil:
                     count = epoll_wait(self.epoll_fd, self.buffer, MOST_EVENTS, milliseconds)
-            if count < 0:
-                if c_errno == EINTR:
-                    PyErr_CheckSignals()
-                    return events
+            self.found = count if count > 0 else 0
+            if count < 0 and c_errno != EINTR:
                 raise OSError(c_errno, os.strerror(c_errno))
-            for index in range(count):
-                flags = self.buffer[index].events
-                mask = READ if flags & ~WRITE else 0
-                if flags & ~READ:
-                    mask |= WRITE
-                events.append((self.buffer[index].data.fd, mask))
             # A signal that ended the wait through the wake-up pipe has its handler run here.
             PyErr_CheckSignals()
         else:
@@ -137,6 +136,13 @@ class EpollPoller:
                 mask = (READ if flags & ~WRITE else 0) | (WRITE if flags & ~READ else 0)
                 events.append((fd, mask))
         return events
+
+    def mask_of(self, index: int) -> int:
+        """Return the conditions of an event in `buffer`; compiled only."""
+        if not cython.compiled:
+            raise NotImplementedError
+        flags = self.buffer[index].events
+        return (EPOLLIN if flags & ~EPOLLOUT else 0) | (EPOLLOUT if flags & ~EPOLLIN else 0)
 
     def close(self) -> None:
         """Give the descriptor back; idempotent."""

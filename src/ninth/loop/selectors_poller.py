@@ -18,12 +18,15 @@ class SelectorsPoller:
     """Tells which descriptors are ready, by any selector. Thread-safe: no.
 
     selector: a selectors.BaseSelector; the best of the platform by default.
+    keeps: see EpollPoller; select() fails for ever on a closed descriptor.
     """
+
+    keeps = False
 
     def __init__(self, selector: selectors.BaseSelector | None = None) -> None:
         self.selector = selectors.DefaultSelector() if selector is None else selector
 
-    def set(self, fd: int, mask: int, *, again: bool = False) -> bool:
+    def set(self, fd: int, mask: int, again: bool) -> bool:
         """Wait for the conditions in mask on fd, and for no others; 0 forgets it.
 
         Returns: False if this file cannot be waited for because it is always ready.

@@ -21,10 +21,11 @@ another process must not leave events behind under this number.
 from __future__ import annotations
 
 import contextvars
+import os
 import socket
 from typing import TYPE_CHECKING, Any
 
-from ninth.loop.poller import READ, WRITE
+from ninth.loop.watch import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -36,11 +37,30 @@ if TYPE_CHECKING:
 else:
     from ninth.loop import uncompiled as cython
 
+if cython.compiled:
+    from cython.cimports.cpython.bytes import PyBytes_AS_STRING, PyBytes_FromStringAndSize
+    from cython.cimports.cpython.contextvars import PyContext_Enter, PyContext_Exit
+    from cython.cimports.ninth.loop.c_system import (
+        EAGAIN,
+        EINTR,
+        MSG_NOSIGNAL,
+        READ,
+        WRITE,
+        c_recv,
+        c_send,
+        errno,
+    )
+else:
+    from ninth.loop.poller import READ, WRITE
+
 # What is written in one turn is sent at once from here on.
 SEND_AT_ONCE = 64 * 1024
 
 # The most that one read delivers.
 MOST_READ = 256 * 1024
+
+# The size of the buffer that all small reads share, in compiled code.
+COMMON_SIZE = 64 * 1024
 
 # How many pieces one call may send; every system takes as many.
 MOST_PIECES = 512
@@ -49,7 +69,7 @@ MOST_PIECES = 512
 WARN_AFTER = 5
 
 
-class Stream:
+class Stream(Source):
     """One connection.
 
     on_lost: called once, after connection_lost() and with the socket closed.
@@ -106,6 +126,7 @@ class Stream:
         """Deliver to this protocol; buffered: it is one with get_buffer()."""
         self.protocol = protocol
         self.buffered = buffered
+        self.large = False
         self.receive = None if buffered else protocol.data_received
 
     # Reading
@@ -150,7 +171,7 @@ class Stream:
         """Return whether data would be delivered."""
         return not self.closing and not self.paused
 
-    def on_events(self, mask: int) -> None:
+    def on_events(self, mask: int) -> bool:
         """Step 3 of a turn: read and deliver, and send what did not go out before."""
         if mask & READ:
             if self.interest & READ:
@@ -162,6 +183,7 @@ class Stream:
                 self.write_ready()
             else:
                 self.loop.disarm(self.watch, WRITE)
+        return False
 
     def read_ready(self) -> None:
         """Read once and deliver it."""
@@ -171,7 +193,7 @@ class Stream:
             self.read_into_protocol()
             return
         try:
-            data = self.sock.recv(MOST_READ)  # type: ignore[union-attr]
+            data = self.take_in()
         except (BlockingIOError, InterruptedError):
             return
         except (KeyboardInterrupt, SystemExit):
@@ -180,14 +202,46 @@ class Stream:
             self.fail(error, "Fatal read error on socket transport")
             return
         if not data:
-            self.read_end()
+            if data is not None:
+                self.read_end()
             return
         try:
-            self.context.run(self.receive, data)  # type: ignore[arg-type]
+            if cython.compiled:
+                context = self.context
+                PyContext_Enter(context)
+                try:
+                    self.receive(data)
+                finally:
+                    PyContext_Exit(context)
+            else:
+                self.context.run(self.receive, data)  # type: ignore[arg-type]
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # noqa: BLE001
             self.fail(error, "Fatal error: protocol.data_received() call failed.")
+
+    def take_in(self) -> bytes | None:
+        """Read once and return it; empty at the end of file, None or an error if not ready.
+
+        Raises: OSError.
+        """
+        if not cython.compiled:
+            return self.sock.recv(MOST_READ)  # type: ignore[union-attr]
+        if self.large:
+            # The last read filled the common buffer: read into the final object.
+            data = PyBytes_FromStringAndSize(cython.NULL, MOST_READ)
+            size = c_recv(self.fd, PyBytes_AS_STRING(data), MOST_READ, 0)
+            if size >= 0:
+                self.large = size > COMMON_SIZE
+                return data[:size]
+        else:
+            size = c_recv(self.fd, common, COMMON_SIZE, 0)
+            if size >= 0:
+                self.large = size == COMMON_SIZE
+                return PyBytes_FromStringAndSize(common, size)
+        if errno in {EAGAIN, EINTR}:
+            return None
+        raise OSError(errno, os.strerror(errno))
 
     def read_into_protocol(self) -> None:
         """Read once into the buffer of a protocol that has its own."""
@@ -313,6 +367,12 @@ class Stream:
         if not self.chunks:
             self.emptied()
             return
+        self.wait_to_write()
+        if self.unsent > self.high and not self.protocol_paused:
+            self.pause_protocol()
+
+    def wait_to_write(self) -> None:
+        """Have the loop wait until the socket takes more."""
         self.blocked = True
         self.interest |= WRITE
         watch = self.loop.watch_of(self.fd)
@@ -320,8 +380,6 @@ class Stream:
         first = watch.stream is None
         watch.stream = self
         self.loop.arm(watch, first)
-        if self.unsent > self.high and not self.protocol_paused:
-            self.pause_protocol()
 
     def write_ready(self) -> None:
         """Send more now that the socket takes it again."""
@@ -350,6 +408,19 @@ class Stream:
     def send(self) -> None:
         """Send once; what is sent leaves `chunks`."""
         chunks = self.chunks
+        if cython.compiled and (len(chunks) == 1 or self.unsent <= SEND_AT_ONCE):
+            data = chunks[0]
+            if len(chunks) > 1:
+                data = b"".join(chunks)
+                chunks[:] = [data]
+            if type(data) is bytes:
+                sent = c_send(self.fd, PyBytes_AS_STRING(data), len(data), MSG_NOSIGNAL)
+                if sent < 0:
+                    if errno in {EAGAIN, EINTR}:
+                        return
+                    raise OSError(errno, os.strerror(errno))
+                self.take(sent)
+                return
         try:
             if len(chunks) == 1:
                 sent = self.sock.send(chunks[0])  # type: ignore[union-attr]

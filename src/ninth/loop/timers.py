@@ -14,15 +14,67 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING, Any
 
-from ninth.loop.handles import Timer
+from ninth.loop.handles import Handle
 
 if TYPE_CHECKING:
+    import contextvars
+    from collections.abc import Callable
+
     import cython
+
+    from ninth.loop.core import Core
 else:
     from ninth.loop import uncompiled as cython
 
+if cython.compiled:
+    from cython.cimports.cpython.contextvars import PyContext_CopyCurrent
+
 # Below this many dead timers a sweep is not worth its while.
 SWEEP_ABOVE = 64
+
+
+class Timer(Handle):
+    """A handle that becomes ready at a loop time. Thread-safe: no."""
+
+    __slots__ = ("_scheduled", "_timers", "_when", "order")
+
+    _when: float
+    _scheduled: bool
+    _timers: Timers
+    order: int
+
+    def __init__(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        loop: Core,
+        context: contextvars.Context | None,
+    ) -> None:
+        if cython.compiled:
+            Handle.__init__(self, callback, args, loop, context)
+        else:
+            super().__init__(callback, args, loop, context)
+        self._when = when
+        self._scheduled = False
+        self.order = 0
+
+    def cancel(self) -> None:
+        """See to it that the callback is not called; idempotent, in constant time."""
+        if not self._cancelled:
+            Handle.cancel(self)
+            if self._scheduled:
+                self._timers.forget(self)
+
+    def when(self) -> float:
+        """Return the loop time, in seconds, at which the callback is due."""
+        return self._when
+
+    def describe(self) -> list[str]:
+        """Return the parts of the timer's representation."""
+        parts = Handle.describe(self)
+        parts.insert(2 if self._cancelled else 1, f"when={self._when}")
+        return parts
 
 
 class Timers:
@@ -43,6 +95,7 @@ class Timers:
     def push(self, timer: Timer) -> None:
         """Add a timer."""
         timer._scheduled = True  # noqa: SLF001
+        timer._timers = self  # noqa: SLF001
         self.order += 1
         if cython.compiled:
             timer.order = self.order
@@ -75,11 +128,8 @@ class Timers:
 
     def forget(self, timer: Timer) -> None:
         """Take note that a timer in the heap was cancelled."""
-        if cython.compiled:
-            last = self.heap[-1]
-        else:
-            last = self.heap[-1][2]
-        if last is timer:
+        last = self.heap[len(self.heap) - 1]
+        if last is timer or (not cython.compiled and last[2] is timer):
             self.heap.pop()
             timer._scheduled = False  # noqa: SLF001
             return
@@ -103,7 +153,7 @@ class Timers:
     def first(self) -> Timer:
         """Return the earliest timer of a heap that is not empty."""
         if cython.compiled:
-            return self.heap[0]
+            return cython.cast(Timer, self.heap[0])
         return self.heap[0][2]  # type: ignore[no-any-return]
 
     def pop(self) -> None:
@@ -139,35 +189,46 @@ class Timers:
 
     def sift_up(self, index: int) -> None:
         """Move a timer of the compiled heap up to its place."""
-        timer = self.heap[index]
+        heap = self.heap
+        timer = cython.cast(Timer, heap[index])
         while index > 0:
-            up = (index - 1) // 2
-            parent = self.heap[up]
+            up = (index - 1) >> 1
+            parent = cython.cast(Timer, heap[up])
             if not earlier(timer, parent):
                 break
-            self.heap[index] = parent
+            heap[index] = parent
             index = up
-        self.heap[index] = timer
+        heap[index] = timer
 
     def sift_down(self, index: int) -> None:
-        """Move a timer of the compiled heap down to its place."""
-        size = len(self.heap)
-        timer = self.heap[index]
-        while True:
-            down = 2 * index + 1
-            if down >= size:
-                break
-            child = self.heap[down]
+        """Move a timer of the compiled heap down to its place.
+
+        The hole goes down to a leaf first, and the timer, which mostly came from a leaf, up
+        again from there: that takes half of the comparisons.
+        """
+        heap = self.heap
+        size = len(heap)
+        timer = cython.cast(Timer, heap[index])
+        top = index
+        down = 2 * index + 1
+        while down < size:
+            child = cython.cast(Timer, heap[down])
             if down + 1 < size:
-                other = self.heap[down + 1]
+                other = cython.cast(Timer, heap[down + 1])
                 if earlier(other, child):
                     child = other
                     down += 1
-            if not earlier(child, timer):
-                break
-            self.heap[index] = child
+            heap[index] = child
             index = down
-        self.heap[index] = timer
+            down = 2 * index + 1
+        while index > top:
+            up = (index - 1) >> 1
+            parent = cython.cast(Timer, heap[up])
+            if not earlier(timer, parent):
+                break
+            heap[index] = parent
+            index = up
+        heap[index] = timer
 
 
 def earlier(one: Timer, other: Timer) -> bool:
@@ -175,3 +236,22 @@ def earlier(one: Timer, other: Timer) -> bool:
     return one._when < other._when or (  # noqa: SLF001
         one._when == other._when and one.order < other.order  # noqa: SLF001
     )
+
+
+def new_timer(
+    when: float,
+    callback: Callable[..., object],
+    args: tuple[Any, ...],
+    loop: Core,
+    context: contextvars.Context | None,
+) -> Timer:
+    """Return Timer(when, callback, args, loop, context); compiled, at less cost."""
+    if not cython.compiled:
+        return Timer(when, callback, args, loop, context)
+    timer = Timer.__new__(Timer)
+    timer._context = PyContext_CopyCurrent() if context is None else context
+    timer._callback = callback
+    timer._args = args
+    timer._loop = loop
+    timer._when = when
+    return timer

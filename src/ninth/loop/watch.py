@@ -10,13 +10,29 @@ if TYPE_CHECKING:
     from ninth.loop.handles import Handle
 
 
+class Source:
+    """What handles the events of its descriptor itself, during the poll.
+
+    interest: the conditions it waits for, READ, WRITE, both or neither.
+    """
+
+    __slots__ = ("__weakref__", "interest")
+
+    def on_events(self, mask: int) -> bool:
+        """Handle an event; return whether it is done and waits for no other."""
+        raise NotImplementedError
+
+    def flush(self) -> None:
+        """Write out what was left since the last turn."""
+        raise NotImplementedError
+
+
 class Watch:
     """The watchers of one descriptor.
 
     reader, writer: asyncio's two slots, a Handle each or None.
-    stream: what reads and delivers during the poll itself; an object with `on_events(mask)`.
-    waiters: single operations that wait; objects with `interest` and `on_events(mask)`, which
-    returns whether it is done.
+    stream: the Source that reads and delivers, or None.
+    waiters: Sources that each wait for one event.
     others: handles of `Loop.watch`, with the mask each waits for.
     armed: what the poller waits for, which may be more than somebody wants (see Loop.dispatch).
     born: number of the poll before which it was made; its events are of another file.
@@ -38,8 +54,8 @@ class Watch:
 
     reader: Handle | None
     writer: Handle | None
-    stream: Any
-    waiters: list[Any]
+    stream: Source | None
+    waiters: list[Source]
     others: list[tuple[int, Handle]]
     file: weakref.ref[Any] | None
 
