@@ -1,51 +1,53 @@
-"""Child processes: started, waited for, stopped with all that they started, and always reaped.
+"""Starting children: for a block, for a scope, or to their end.
 
-A child leads a process group of its own, unless it shares our terminal, and three things happen to
-it in this order. It *ends*: its status is read with WNOWAIT, and whoever waits is told at once,
-for waiting never waits for pipes. What it left running in its group is stopped when its scope
-ends: asked with SIGTERM, and after a grace killed. Only then, with nobody left to signal, it is
-*reaped*; as long as there is somebody, the unreaped child keeps the number of the group from going
-to strangers. After a child that left nothing behind, which is nearly every child, both come at
-once.
+What happens to a child afterwards is told in children.py.
 
-Stopping is made of callbacks, so that it works where no coroutine runs, and cannot be cancelled:
-`stop()` begins it, `hurry()` skips the grace, `when_gone()` tells the end.
-
-Source: waitid(2), killpg(3), pidfd_open(2); why the rules: cpython#119710, cpython#125502,
-foreman#628.
+Source: subprocess.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import os
 import signal
 import subprocess
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypedDict
 
-from ninth import groups
-from ninth.exits import child_status, watch_exit
+from ninth.children import Process, kill_all, until_gone
+from ninth.errors import FileClosedError
+from ninth.files import HasFileno
 from ninth.groups import Group
-from ninth.streams import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
+    from typing import Unpack
 
-    from ninth.exits import ExitWatch
     from ninth.scope import Scope
+    from ninth.streams import Stream
 
-    Command = str | bytes | os.PathLike[str] | Sequence[str | bytes | os.PathLike[str]]
+__all__ = ["Process", "kill_all", "open_process", "run_process", "start_process"]
 
-# For how many seconds what was killed with its group is waited for; it is not our child, and a
-# process that hangs in the kernel would hold us up for ever.
-SECONDS_AFTER_KILL = 1.0
+Command = str | bytes | os.PathLike[str] | Sequence[str | bytes | os.PathLike[str]]
+FileForChild = int | HasFileno | None
+PathOrNone = str | bytes | os.PathLike[str] | None
+Environment = Mapping[str, str] | None
 
-# The children that were not reaped yet. They are held here, so that nobody needs to hold them.
-_living: set[Process] = set()
+
+class ProcessOptions(TypedDict, total=False):
+    """The options of open_process() and of Scope.process(), for type checkers."""
+
+    stdin: FileForChild
+    stdout: FileForChild
+    stderr: FileForChild
+    shell: bool
+    cwd: PathOrNone
+    env: Environment
+    group: str | None
+    grace: float
+    pass_fds: Sequence[int]
 
 
 class Options:
@@ -55,12 +57,12 @@ class Options:
         self,
         command: Command,
         *,
-        stdin: Any = None,
-        stdout: Any = None,
-        stderr: Any = None,
+        stdin: FileForChild = None,
+        stdout: FileForChild = None,
+        stderr: FileForChild = None,
         shell: bool = False,
-        cwd: str | bytes | os.PathLike[str] | None = None,
-        env: Mapping[str, str] | None = None,
+        cwd: PathOrNone = None,
+        env: Environment = None,
         group: str | None = None,
         grace: float = 5.0,
         pass_fds: Sequence[int] = (),
@@ -172,281 +174,6 @@ def shares_terminal(stdin: Any) -> bool:
     return True
 
 
-class Registration:
-    """A callback for the end of a process; cancel() is idempotent."""
-
-    __slots__ = ("callback", "callbacks")
-
-    def __init__(self, callbacks: list[Registration], callback: Callable[[], object]) -> None:
-        self.callback = callback
-        self.callbacks = callbacks
-        callbacks.append(self)
-
-    def cancel(self) -> None:
-        """Do not call it."""
-        if self in self.callbacks:
-            self.callbacks.remove(self)
-
-
-class Process:
-    """A child that was started; open_process() and Scope.process() make them.
-
-    pid: its process id. args: the command.
-    returncode: None while it runs, then its exit status, or -n when signal n ended it.
-    stdin, stdout, stderr: a Stream where PIPE was given, else None.
-    Thread-safe: no.
-    """
-
-    background = False
-
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        popen: subprocess.Popen[bytes],
-        group: Group,
-        grace: float,
-        started: float,
-    ) -> None:
-        self.pid = popen.pid
-        self.args = popen.args
-        self.returncode: int | None = None
-        self.gone = False
-        self._loop = loop
-        self._popen = popen
-        self._group = group
-        self._grace = grace
-        self._started = started
-        self._ended = False
-        self._stopping = False
-        self._killed = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._watch: ExitWatch | None = None
-        self._at_end: list[Registration] = []
-        self._at_gone: list[Registration] = []
-        _living.add(self)
-        try:
-            self.stdin = Stream(popen.stdin) if popen.stdin else None
-            self.stdout = Stream(popen.stdout) if popen.stdout else None
-            self.stderr = Stream(popen.stderr) if popen.stderr else None
-            self._watch = watch_exit(loop, popen.pid, self._on_end)
-        except BaseException:
-            self.kill_now()
-            for pipe in (popen.stdin, popen.stdout, popen.stderr):
-                if pipe is not None:
-                    pipe.close()
-            raise
-
-    def __repr__(self) -> str:
-        state = "runs" if not self._ended else f"ended with {self.returncode}"
-        return f"<Process {self.pid} {self.args!r} {state}>"
-
-    # For everybody
-
-    async def wait(self) -> int:
-        """Wait until the process has ended, and return its return code; waits for no pipe.
-
-        Several may wait; being cancelled does nothing to the process.
-        Raises: ChildProcessError if other code of this program has taken the exit status.
-        """
-        if not self._ended:
-            waiter = asyncio.get_running_loop().create_future()
-            registration = self.when_ended(functools.partial(wake, waiter))
-            try:
-                await waiter
-            finally:
-                registration.cancel()
-        if self.returncode is None:
-            message = (
-                f"how process {self.pid} ended is lost: other code of this program reaped it, "
-                "with os.wait() or the like; leave the children of ninth alone there"
-            )
-            raise ChildProcessError(message)
-        return self.returncode
-
-    def send_signal(self, signum: int, *, child_only: bool = False) -> None:
-        """Send a signal to the process and, unless it has group "ours", to its whole group.
-
-        child_only: to the process alone. After the end nothing happens, unless something of the
-        group is left.
-        Raises: PermissionError if the process runs as somebody else.
-        """
-        if self.gone or (child_only and self._ended):
-            return
-        group = Group.OURS if child_only else self._group
-        groups.send(self.pid, group, signum, self._started)
-
-    def terminate(self) -> None:
-        """Ask the process and its group to end: SIGTERM."""
-        self.send_signal(signal.SIGTERM)
-
-    def kill(self) -> None:
-        """Kill the process and its group: SIGKILL."""
-        self.send_signal(signal.SIGKILL)
-
-    # For who owns it: a scope, open_process(), run_process()
-
-    def when_ended(self, callback: Callable[[], object]) -> Registration:
-        """Call back when the process has ended; through the loop, if it has already."""
-        registration = Registration(self._at_end, callback)
-        if self._ended:
-            self._loop.call_soon(self._call, self._at_end)
-        return registration
-
-    def when_gone(self, callback: Callable[[], object]) -> Registration:
-        """Call back when the process was reaped; through the loop, if it was already."""
-        registration = Registration(self._at_gone, callback)
-        if self.gone:
-            self._loop.call_soon(self._call, self._at_gone)
-        return registration
-
-    def stop(self) -> None:
-        """Begin to end the process and what is left of its group; idempotent."""
-        if self._stopping:
-            return
-        self._stopping = True
-        if self.gone:
-            self.close_pipes()
-            return
-        self._send(signal.SIGTERM)
-        # A stopped process cannot act on the request.
-        self._send(signal.SIGCONT)
-        if self._grace > 0:
-            self._timer = self._loop.call_later(self._grace, self.hurry)
-        else:
-            self.hurry()
-        if self._ended:
-            self._await_members()
-
-    def hurry(self) -> None:
-        """Skip what is left of the grace: kill; begins to stop, if that was not done."""
-        self._killed = True
-        self._cancel_timer()
-        if not self._stopping:
-            self.stop()
-        if self.gone:
-            return
-        self._send(signal.SIGKILL)
-        if self._ended:
-            self._timer = self._loop.call_later(SECONDS_AFTER_KILL, self._reap)
-
-    def kill_now(self) -> None:
-        """Kill and reap without a loop: when there is no time left for anything else."""
-        if self.gone:
-            return
-        self._send(signal.SIGKILL)
-        if not self._ended:
-            with contextlib.suppress(ChildProcessError):
-                os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-            self._ended = True
-            self.returncode = child_status(self.pid)[1]
-        # What the session started in other groups may have been missed while it was being found.
-        self._send(signal.SIGKILL)
-        self._reap()
-
-    def close_pipes(self) -> None:
-        """Close our ends of the pipes; who waits for one is woken with FileClosedError."""
-        for stream in (self.stdin, self.stdout, self.stderr):
-            if stream is not None:
-                stream.close()
-
-    # How it goes on
-
-    def _on_end(self, code: int | None) -> None:
-        self._ended = True
-        self.returncode = code
-        self._watch = None
-        self._call(self._at_end)
-        if self.gone:
-            return
-        if code is None:
-            # It was reaped by somebody else: the number is no longer ours to signal.
-            self._reap()
-        elif self._stopping:
-            self._await_members()
-        elif not self._members():
-            self._reap()
-
-    def _members(self) -> list[int]:
-        return groups.members(self.pid, self._group, self._started)
-
-    def _await_members(self) -> None:
-        """Wait for one process of the group after the other; reap when none is left."""
-        self._watch = None
-        while not self.gone and (left := self._members()):
-            try:
-                self._watch = watch_exit(self._loop, left[0], lambda _: self._await_members())
-            except ProcessLookupError:
-                continue
-            if self._killed:
-                # One that was started while we killed, and a limit to the wait.
-                self._send(signal.SIGKILL)
-                if self._timer is None:
-                    self._timer = self._loop.call_later(SECONDS_AFTER_KILL, self._reap)
-            return
-        self._reap()
-
-    def _reap(self) -> None:
-        """Let go of the number: from here on nobody is signalled. The only place that reaps."""
-        if self.gone:
-            return
-        self.gone = True
-        self._cancel_timer()
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
-        self._popen.poll()
-        _living.discard(self)
-        if self._stopping:
-            self.close_pipes()
-        self._call(self._at_gone)
-
-    def _send(self, signum: int) -> None:
-        # Who runs as somebody else cannot be stopped by us, only waited for.
-        with contextlib.suppress(PermissionError, ProcessLookupError):
-            groups.send(self.pid, self._group, signum, self._started)
-
-    def _cancel_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _call(self, registrations: list[Registration]) -> None:
-        while registrations:
-            registrations.pop(0).callback()
-
-
-def kill_all(loop: asyncio.AbstractEventLoop) -> None:
-    """Kill and reap every child of a loop, without running it."""
-    for process in list(_living):
-        if process._loop is loop:  # noqa: SLF001
-            process.kill_now()
-
-
-def wake(waiter: asyncio.Future[None]) -> None:
-    """Wake who waits, unless it was cancelled."""
-    if not waiter.done():
-        waiter.set_result(None)
-
-
-async def until_gone(process: Process) -> None:
-    """Stop a process and wait until it is reaped; a cancellation skips the grace."""
-    process.stop()
-    cancelled: asyncio.CancelledError | None = None
-    loop = asyncio.get_running_loop()
-    while not process.gone:
-        waiter = loop.create_future()
-        registration = process.when_gone(functools.partial(wake, waiter))
-        try:
-            await waiter
-        except asyncio.CancelledError as error:
-            cancelled = error
-            process.hurry()
-        finally:
-            registration.cancel()
-    if cancelled is not None:
-        raise cancelled
-
-
 class open_process:  # noqa: N801  (a function, to all who use it)
     """Start a child for the time of an `async with` block.
 
@@ -470,7 +197,7 @@ class open_process:  # noqa: N801  (a function, to all who use it)
     terminal as stdin; on entry OSError if the child cannot be started. Thread-safe: no.
     """
 
-    def __init__(self, command: Command, **options: Any) -> None:
+    def __init__(self, command: Command, **options: Unpack[ProcessOptions]) -> None:
         self._options = Options(command, **options)
         self._process: Process | None = None
 
@@ -498,7 +225,7 @@ class open_process:  # noqa: N801  (a function, to all who use it)
 
 
 def start_process(
-    scope: Scope, command: Command, *, background: bool = False, **options: Any
+    scope: Scope, command: Command, *, background: bool = False, **options: Unpack[ProcessOptions]
 ) -> Process:
     """Start a child that a scope owns; see Scope.process()."""
     process = Options(command, **options).start(scope.loop)
@@ -509,5 +236,121 @@ def start_process(
         process.kill_now()
         process.close_pipes()
         raise
+    process.when_left_behind(lambda: scope._release(process))  # noqa: SLF001
     process.when_gone(lambda: scope._leave(process))  # noqa: SLF001
     return process
+
+
+async def run_process(
+    command: Command,
+    *,
+    input: bytes | bytearray | memoryview | None = None,  # noqa: A002  (subprocess's name for it)
+    capture_output: bool = False,
+    check: bool = False,
+    timeout: float | None = None,
+    **options: Unpack[ProcessOptions],
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a child to its end, and return how it ended and what it wrote.
+
+        done = await ninth.run_process(["git", "status"], capture_output=True, check=True)
+        print(done.stdout.decode())
+
+    Input and output of any size pass side by side. All that the child wrote before it ended is
+    returned; what else still holds its pipes open is not waited for, and what it left running in
+    its group is stopped. Cancelling stops the child as leaving open_process() does.
+    input: bytes for its stdin; a child that does not read them all is no error.
+    capture_output: the same as stdout=PIPE and stderr=PIPE.
+    check: whether a return code other than 0 is an error.
+    timeout: seconds after which the child and its group are killed.
+    Other options are those of open_process().
+    Returns: a CompletedProcess with `returncode`, and with `stdout` and `stderr` as bytes where
+    piped.
+    Raises: subprocess.TimeoutExpired, and with check subprocess.CalledProcessError; both have what
+    was written so far as `stdout` and `stderr`. ChildProcessError if other code has taken the exit
+    status. TypeError and ValueError for wrong arguments; OSError if the child cannot be started.
+    Thread-safe: no.
+    """
+    check_run_options(input, options, capture_output=capture_output)
+    if input is not None:
+        options["stdin"] = subprocess.PIPE
+    if capture_output:
+        options["stdout"] = options["stderr"] = subprocess.PIPE
+    child = Options(command, **options).start(asyncio.get_running_loop())
+    outputs = (bytearray(), bytearray())
+    piped = (child.stdout, child.stderr)
+    pumps = [asyncio.ensure_future(feed(child.stdin, input))]
+    pumps += [
+        asyncio.ensure_future(collect(stream, output))
+        for stream, output in zip(piped, outputs, strict=True)
+    ]
+    expired = False
+    try:
+        try:
+            async with asyncio.timeout(timeout):
+                await child.wait()
+        except TimeoutError:
+            expired = True
+        await end(pumps)
+        for stream, output in zip(piped, outputs, strict=True):
+            if stream is not None:
+                output.extend(stream.read_available())
+        if expired:
+            child.hurry()
+    finally:
+        # Until it is gone the pumps go on, so that a child that is asked to stop can still write.
+        await until_gone(child)
+        await end(pumps)
+    stdout, stderr = (
+        None if stream is None else bytes(output)
+        for stream, output in zip(piped, outputs, strict=True)
+    )
+    if expired:
+        assert timeout is not None  # noqa: S101
+        raise subprocess.TimeoutExpired(child.args, timeout, stdout, stderr)
+    code = await child.wait()
+    if check and code:
+        raise subprocess.CalledProcessError(code, child.args, stdout, stderr)
+    return subprocess.CompletedProcess(child.args, code, stdout, stderr)
+
+
+def check_run_options(data: object, options: ProcessOptions, *, capture_output: bool) -> None:
+    """Refuse options of run_process() that contradict each other. Raises: TypeError, ValueError."""
+    if data is not None and not isinstance(data, bytes | bytearray | memoryview):
+        message = f"input is {type(data).__name__}: pass bytes, as from text.encode()"
+        raise TypeError(message)
+    if data is not None and options.get("stdin") is not None:
+        raise ValueError(
+            "input and stdin were both given: input makes its own pipe, leave out stdin"
+        )
+    if capture_output and not options.keys().isdisjoint({"stdout", "stderr"}):
+        message = "capture_output and stdout or stderr were both given: leave out capture_output"
+        raise ValueError(message)
+
+
+async def end(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel tasks and wait for their end."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    for task in tasks:
+        if not task.cancelled():
+            task.result()
+
+
+async def feed(stream: Stream | None, data: bytes | bytearray | memoryview | None) -> None:
+    """Write all of the data to a child that may have enough before, and close the pipe."""
+    if stream is None:
+        return
+    with contextlib.suppress(BrokenPipeError, FileClosedError):
+        if data is not None:
+            await stream.write(data)
+        await stream.write_eof()
+
+
+async def collect(stream: Stream | None, output: bytearray) -> None:
+    """Read all that a child writes."""
+    if stream is None:
+        return
+    with contextlib.suppress(FileClosedError):
+        while data := await stream.read():
+            output += data

@@ -55,7 +55,8 @@ def check_signal(signum: object, asker: str) -> signal.Signals:
     if thread is not threading.main_thread():
         message = (
             f"{asker} was called in thread {thread.name!r}, but signals reach the main thread "
-            "only: listen in a loop of the main thread and pass on what comes with call_soon_threadsafe()"
+            "only: listen in a loop of the main thread, and pass on what comes with "
+            "call_soon_threadsafe()"
         )
         raise RuntimeError(message)
     try:

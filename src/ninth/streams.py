@@ -22,7 +22,9 @@ run.
 
 from __future__ import annotations
 
+import array
 import asyncio
+import contextlib
 import errno
 import fcntl
 import io
@@ -30,6 +32,7 @@ import os
 import socket
 import ssl
 import stat
+import termios
 from typing import TYPE_CHECKING, Any, Self
 
 from ninth.errors import BusyError, FileClosedError, LineTooLong
@@ -101,13 +104,16 @@ class Stream:
         blocking = not mode & os.O_NONBLOCK and not stat.S_ISREG(self._kind)
         # Shared with others, who count on its blocking.
         self._shared = blocking and (self._fd <= 2 or os.isatty(self._fd))
+        self._changed = blocking and not self._shared
+        self._timeout = file.gettimeout() if isinstance(file, socket.socket) else 0.0
         if isinstance(file, socket.socket):
             file.setblocking(False)
-        elif blocking and not self._shared:
+        elif self._changed:
             os.set_blocking(self._fd, False)
         self._held = b""
         self._start = 0
         self._ended = False
+        self._claimed = False
         # Whether there may be data that no event tells about before it is looked for.
         self._eager = True
         self._wanted = MOST_READ
@@ -196,6 +202,27 @@ class Stream:
             if not await self._fill(max_bytes):
                 return b""
         return self._take(min(max_bytes, self.pending()))
+
+    def read_available(self) -> bytes:
+        """Return what can be read without waiting: all that is there now, b"" if there is nothing.
+
+        What is written meanwhile is not waited for, so this ends even if it never does.
+        Raises: as read().
+        """
+        self._check_reader("read_available")
+        there = array.array("i", [0])
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(self._fd, termios.FIONREAD, there)
+        parts = [self._take(self.pending())]
+        left = there[0]
+        while left > 0:
+            self._wanted = left
+            data = self._read_now()
+            if not data:
+                break
+            parts.append(data)
+            left -= len(data)
+        return b"".join(parts)
 
     async def read_exactly(self, n: int) -> bytes:
         """Wait for n bytes, and return them.
@@ -291,8 +318,8 @@ class Stream:
             raise ValueError(message)
 
     def _check_reader(self, method: str) -> None:
-        if self._reader is not None:
-            message = f"{method}(): another task reads this stream: only one can at a time"
+        if self._reader is not None or self._claimed:
+            message = f"{method}(): somebody else reads this stream: only one can at a time"
             raise BusyError(message)
         if self._closed:
             raise closed(self, method)
@@ -309,11 +336,7 @@ class Stream:
             if end >= 0:
                 return end + len(separator) - self._start
             if self.pending() >= limit:
-                message = (
-                    f"no {separator!r} within {limit} bytes: read() still gives them; "
-                    "or pass a larger limit"
-                )
-                raise LineTooLong(message)
+                raise too_long(separator, limit)
             searched = max(0, self.pending() - len(separator) + 1)
             if not await self._fill(MOST_READ):
                 return -1
@@ -403,6 +426,55 @@ class Stream:
             self._read_watch = None
         return self._ended
 
+    # Reading without waiting, for a callback that is called for every line
+
+    def claim(self, method: str) -> None:
+        """Keep all others from reading, until unclaim(). Raises: as read()."""
+        self._check_reader(method)
+        self._claimed = True
+
+    def unclaim(self) -> None:
+        """Let others read again; idempotent."""
+        self._claimed = False
+
+    def fetch(self) -> bool | None:
+        """Read once, if something is there, into what is held.
+
+        Returns: True if there was something, False at the end of the file, None if there is
+        nothing.
+        Raises: OSError.
+        """
+        self._wanted = MOST_READ
+        data = self._read_now()
+        return None if data is None else self._hold(data)
+
+    def take_line(self, limit: int) -> bytes | None:
+        """Return the next line of what is held, with its line end; None if there is none.
+
+        Raises: LineTooLong.
+        """
+        found = self._held.find(b"\n", self._start, self._start + limit) + 1
+        if found:
+            return self._take(found - self._start)
+        if self.pending() >= limit:
+            raise too_long(b"\n", limit)
+        return None
+
+    def take_rest(self) -> bytes:
+        """Return all that is held."""
+        return self._take(self.pending())
+
+    def give_back(self) -> None:
+        """Leave the file as it was found, open; the stream is not to be used afterwards."""
+        if self._closed:
+            return
+        self._drop_watches()
+        self._closed = True
+        if isinstance(self._file, socket.socket):
+            self._file.settimeout(self._timeout)
+        elif self._changed:
+            os.set_blocking(self._fd, True)
+
     # Writing
 
     async def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -451,7 +523,7 @@ class Stream:
 
     def _check_writer(self, method: str) -> None:
         if self._writer is not None:
-            message = f"{method}(): another task writes to this stream: only one can at a time"
+            message = f"{method}(): somebody else writes to this stream: only one can at a time"
             raise BusyError(message)
         if self._closed:
             raise closed(self, method)
@@ -535,13 +607,16 @@ class Stream:
 
     def on_closed(self, error: FileClosedError | None) -> None:
         """Wake who waits: the file was closed, by us or by somebody else."""
+        self._drop_watches()
+        for waiter in (self._reader, self._writer):
+            if waiter is not None and not waiter.done():
+                waiter.set_exception(error or closed_meanwhile(self))
+
+    def _drop_watches(self) -> None:
         for watcher in (self._read_watch, self._write_watch):
             if watcher is not None:
                 watcher.table.remove(watcher)
         self._read_watch = self._write_watch = None
-        for waiter in (self._reader, self._writer):
-            if waiter is not None and not waiter.done():
-                waiter.set_exception(error or closed_meanwhile(self))
 
     async def __aenter__(self) -> Self:
         return self
@@ -558,6 +633,14 @@ class Stream:
 def closed_meanwhile(stream: Stream) -> FileClosedError:
     """Return the error for those who waited when the stream was closed."""
     return FileClosedError(errno.EBADF, f"{stream!r} was closed while it was waited for")
+
+
+def too_long(separator: bytes, limit: int) -> LineTooLong:
+    """Return the error for a line that does not end in time."""
+    message = (
+        f"no {separator!r} within {limit} bytes: read() still gives them; or pass a larger limit"
+    )
+    return LineTooLong(message)
 
 
 class Lines:

@@ -1,0 +1,98 @@
+"""A loop whose clock jumps, and whose order can be shuffled, for tests.
+
+The clock of a `VirtualLoop` stands still while anything is ready. When nothing is, it does not
+wait for
+the next timer, it sets the clock to it: an hour of timers takes milliseconds, and takes exactly an
+hour by `loop.time()`. Files are real: the loop looks at them before every jump, and if no timer is
+pending it waits for them as any loop does. What happens outside, in a child or a thread, takes real
+time, which the clock does not know of; `patience` is how long, in real seconds, the loop waits for
+it before every jump.
+
+Callbacks that are ready together run in the order in which they became ready; programs come to rely
+on that without knowing. With a seed the order is shuffled, differently for each seed and the same
+each time. (asyncio's own transports rely on that order: use them without a seed.)
+
+This happens in the poller: it is asked when nothing is ready, and is told for how long to wait.
+
+Source: trio.testing.MockClock (autojump).
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from ninth.asyncio_loop import EventLoop
+from ninth.loop.new_poller import new_poller
+
+
+class VirtualLoop(EventLoop):
+    """An event loop with a clock that jumps.
+
+        loop = ninth.testing.VirtualLoop(seed=1)
+        loop.run_until_complete(main())
+
+    seed: shuffles the order of callbacks that are ready together; None leaves it.
+    patience: real seconds to wait for files and threads before the clock jumps.
+    start: what time() gives at first, in seconds.
+    Raises: ValueError for a negative patience.
+    Thread-safe: as EventLoop.
+    """
+
+    def __init__(
+        self, seed: int | None = None, *, patience: float = 0.0, start: float = 0.0
+    ) -> None:
+        if not patience >= 0:
+            message = f"patience is {patience}: pass seconds, 0 to jump at once"
+            raise ValueError(message)
+        self.seed = seed
+        self._poller = VirtualPoller(new_poller(), patience, start)
+        super().__init__(self._poller)
+        if seed is not None:
+            core: Any = self.core
+            core.reorder = random.Random(seed).shuffle  # noqa: S311  (repeatable, not secret)
+
+    def time(self) -> float:
+        """Return the virtual time, in seconds. Thread-safe: yes."""
+        return self._poller.now
+
+
+class VirtualPoller:
+    """A poller that jumps where another would wait; see ninth.loop.poller for the methods.
+
+    now: the virtual time, in seconds.
+    """
+
+    def __init__(self, poller: Any, patience: float, start: float) -> None:
+        self.poller = poller
+        self.patience = patience
+        self.now = start
+
+    def set(self, fd: int, mask: int, *, again: bool) -> bool:
+        """Set what is waited for."""
+        return bool(self.poller.set(fd, mask, again=again))
+
+    def drop(self, fd: int) -> None:
+        """Get rid of an event that nobody wants."""
+        self.poller.drop(fd)
+
+    def wait(self, timeout: float) -> list[tuple[int, int]]:
+        """Return the events that are there; if there are none, jump by timeout seconds.
+
+        timeout: virtual seconds; below zero there is no timer, and only a file can end the wait.
+        """
+        if timeout <= 0:
+            return self.events(timeout)
+        found = self.events(min(self.patience, timeout))
+        if not found:
+            self.now += timeout
+        return found
+
+    def events(self, timeout: float) -> list[tuple[int, int]]:
+        """Return the events of the real poller, after real seconds at most."""
+        found: list[tuple[int, int]] = self.poller.wait(timeout)
+        return found
+
+    def close(self) -> None:
+        """Give the descriptor back; idempotent."""
+        self.poller.close()
