@@ -68,9 +68,9 @@ class VirtualPoller:
         self.patience = patience
         self.now = start
 
-    def set(self, fd: int, mask: int, *, again: bool) -> bool:
+    def set(self, fd: int, mask: int, again: bool) -> bool:
         """Set what is waited for."""
-        return bool(self.poller.set(fd, mask, again=again))
+        return bool(self.poller.set(fd, mask, again))
 
     def drop(self, fd: int) -> None:
         """Get rid of an event that nobody wants."""
