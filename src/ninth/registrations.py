@@ -274,9 +274,13 @@ class FileRegistration(Registration):
             self._closed(files.closed(self._watch.file, "on_readable"))
             return
         try:
-            self._begin()
+            self._again()
         except OSError as error:
             self._failed(error)
+
+    def _again(self) -> None:
+        """Wait for the event once more."""
+        self._begin()
 
 
 class TimerRegistration(Registration):

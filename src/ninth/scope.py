@@ -240,6 +240,38 @@ class Scope:
         """Call callback(*args) whenever a file can be written without blocking; see on_readable."""
         return self._on_file(file, callback, args, background, WRITE, "on_writable")
 
+    def on_line(
+        self,
+        file: File,
+        callback: Callable[[str], object],
+        *,
+        encoding: str = "utf-8",
+        errors: str = "replace",
+        limit: int = 65536,
+        on_end: Callable[[], object] | None = None,
+        background: bool = False,
+    ) -> Registration:
+        r"""Call callback(line) with each line of a file, and on_end() at its end.
+
+        Lines end with "\n" or "\r\n", which the callback does not get; a last line without one
+        counts. The registration ends with the file. It reads ahead: what the callback leaves unread
+        by returning ninth.STOP stays in the file only if that is a Stream.
+
+        file: a Stream, or what one can be made of. limit: how many bytes a line may have.
+        encoding, errors: as in bytes.decode(); only encodings that keep ASCII as it is.
+        Returns: a Registration. Raises: as on_readable(), and as Stream(): BusyError if somebody
+        reads the Stream; LookupError and ValueError for an encoding. The scope fails with
+        LineTooLong for a longer line, and with OSError when reading fails.
+        """
+        from ninth.lines import LineRegistration  # noqa: PLC0415
+
+        self._check(callback, 1, "on_line")
+        if on_end is not None:
+            callbacks.check(on_end, 0, "on_line")
+        return self._begin(
+            LineRegistration(self, callback, background, file, encoding, errors, limit, on_end)
+        )
+
     def after(
         self, seconds: float, callback: Callable[..., object], *args: Any, background: bool = False
     ) -> Registration:
