@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ninth.asyncio_loop import EventLoop, new_event_loop
     from ninth.callbacks import STOP
     from ninth.conditions import after, at, exited, finished, readable, signalled, writable
-    from ninth.errors import FileClosedError
+    from ninth.errors import BusyError, FileClosedError, LineTooLong
     from ninth.run import run, sleep, timeout
     from ninth.registrations import Registration
     from ninth.scope import Scope, scope
@@ -25,8 +25,10 @@ __version__ = "0.1.0.dev0"
 
 __all__ = [
     "STOP",
+    "BusyError",
     "EventLoop",
     "FileClosedError",
+    "LineTooLong",
     "Registration",
     "Scope",
     "__version__",
@@ -49,8 +51,10 @@ __all__ = [
 # Where each public name lives; loaded when it is first asked for, because the command line must
 # not wait for asyncio.
 HOMES = {
+    "BusyError": "ninth.errors",
     "EventLoop": "ninth.asyncio_loop",
     "FileClosedError": "ninth.errors",
+    "LineTooLong": "ninth.errors",
     "Registration": "ninth.registrations",
     "STOP": "ninth.callbacks",
     "Scope": "ninth.scope",
