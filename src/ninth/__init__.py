@@ -14,11 +14,16 @@ if os.environ.get("NINTH_PURE") == "1":
 if TYPE_CHECKING:
     from ninth.asyncio_loop import EventLoop, new_event_loop
     from ninth.callbacks import STOP
+    from ninth.children import Process
     from ninth.conditions import after, at, exited, finished, readable, signalled, writable
     from ninth.errors import BusyError, FileClosedError, LineTooLong
-    from ninth.run import run, sleep, timeout
+    from ninth.processes import open_process, run_process
     from ninth.registrations import Registration
+    from ninth.run import run, sleep, timeout
     from ninth.scope import Scope, scope
+    from ninth.signals import signals
+    from ninth.streams import Stream
+    from ninth.threads import from_thread, to_thread
     from ninth.watchers import close
 
 __version__ = "0.1.0.dev0"
@@ -29,22 +34,29 @@ __all__ = [
     "EventLoop",
     "FileClosedError",
     "LineTooLong",
+    "Process",
     "Registration",
     "Scope",
+    "Stream",
     "__version__",
     "after",
     "at",
     "close",
     "exited",
     "finished",
+    "from_thread",
     "is_compiled",
     "new_event_loop",
+    "open_process",
     "readable",
     "run",
+    "run_process",
     "scope",
     "signalled",
+    "signals",
     "sleep",
     "timeout",
+    "to_thread",
     "writable",
 ]
 
@@ -55,21 +67,28 @@ HOMES = {
     "EventLoop": "ninth.asyncio_loop",
     "FileClosedError": "ninth.errors",
     "LineTooLong": "ninth.errors",
+    "Process": "ninth.children",
     "Registration": "ninth.registrations",
     "STOP": "ninth.callbacks",
     "Scope": "ninth.scope",
+    "Stream": "ninth.streams",
     "after": "ninth.conditions",
     "at": "ninth.conditions",
     "close": "ninth.watchers",
     "exited": "ninth.conditions",
     "finished": "ninth.conditions",
+    "from_thread": "ninth.threads",
     "new_event_loop": "ninth.asyncio_loop",
+    "open_process": "ninth.processes",
     "readable": "ninth.conditions",
     "run": "ninth.run",
+    "run_process": "ninth.processes",
     "scope": "ninth.scope",
     "signalled": "ninth.conditions",
+    "signals": "ninth.signals",
     "sleep": "ninth.run",
     "timeout": "ninth.run",
+    "to_thread": "ninth.threads",
     "writable": "ninth.conditions",
 }
 

@@ -20,10 +20,28 @@ Source: trio.testing.MockClock (autojump).
 from __future__ import annotations
 
 import random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ninth.asyncio_loop import EventLoop
-from ninth.loop.new_poller import new_poller
+from ninth.loop.core import Core
+from ninth.loop.selectors_poller import SelectorsPoller
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ninth.loop.handles import Handle
+
+
+class SeededCore(Core):
+    """The core of a loop whose callbacks run in a shuffled order."""
+
+    shuffle: Callable[[list[Handle]], object] | None = None
+
+    def run_ready(self) -> None:
+        """Run what is ready now, shuffled if there is a seed."""
+        if self.shuffle is not None:
+            self.shuffle(self.ready)
+        super().run_ready()
 
 
 class VirtualLoop(EventLoop):
@@ -39,6 +57,8 @@ class VirtualLoop(EventLoop):
     Thread-safe: as EventLoop.
     """
 
+    core_class = SeededCore
+
     def __init__(
         self, seed: int | None = None, *, patience: float = 0.0, start: float = 0.0
     ) -> None:
@@ -46,35 +66,27 @@ class VirtualLoop(EventLoop):
             message = f"patience is {patience}: pass seconds, 0 to jump at once"
             raise ValueError(message)
         self.seed = seed
-        self._poller = VirtualPoller(new_poller(), patience, start)
+        self._poller = VirtualPoller(patience, start)
         super().__init__(self._poller)
         if seed is not None:
             core: Any = self.core
-            core.reorder = random.Random(seed).shuffle  # noqa: S311  (repeatable, not secret)
+            core.shuffle = random.Random(seed).shuffle  # noqa: S311  (repeatable, not secret)
 
     def time(self) -> float:
         """Return the virtual time, in seconds. Thread-safe: yes."""
         return self._poller.now
 
 
-class VirtualPoller:
-    """A poller that jumps where another would wait; see ninth.loop.poller for the methods.
+class VirtualPoller(SelectorsPoller):
+    """A poller that jumps where another would wait.
 
-    now: the virtual time, in seconds.
+    now: the virtual time, in seconds. patience: see VirtualLoop.
     """
 
-    def __init__(self, poller: Any, patience: float, start: float) -> None:
-        self.poller = poller
+    def __init__(self, patience: float, start: float) -> None:
+        super().__init__()
         self.patience = patience
         self.now = start
-
-    def set(self, fd: int, mask: int, again: bool) -> bool:
-        """Set what is waited for."""
-        return bool(self.poller.set(fd, mask, again))
-
-    def drop(self, fd: int) -> None:
-        """Get rid of an event that nobody wants."""
-        self.poller.drop(fd)
 
     def wait(self, timeout: float) -> list[tuple[int, int]]:
         """Return the events that are there; if there are none, jump by timeout seconds.
@@ -82,17 +94,8 @@ class VirtualPoller:
         timeout: virtual seconds; below zero there is no timer, and only a file can end the wait.
         """
         if timeout <= 0:
-            return self.events(timeout)
-        found = self.events(min(self.patience, timeout))
+            return super().wait(timeout)
+        found = super().wait(min(self.patience, timeout))
         if not found:
             self.now += timeout
         return found
-
-    def events(self, timeout: float) -> list[tuple[int, int]]:
-        """Return the events of the real poller, after real seconds at most."""
-        found: list[tuple[int, int]] = self.poller.wait(timeout)
-        return found
-
-    def close(self) -> None:
-        """Give the descriptor back; idempotent."""
-        self.poller.close()
