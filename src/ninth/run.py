@@ -118,6 +118,7 @@ class Interrupts:
         self.task = task
         self.count = 0
         self.installed = False
+        self.abandoning = False
 
     @property
     def forced(self) -> bool:
@@ -143,6 +144,9 @@ class Interrupts:
     def arrive(self, _signum: int, _frame: FrameType | None) -> None:
         """Take note of a SIGINT; the handler."""
         self.count += 1
+        if self.abandoning:
+            # It takes but a moment, and then raises what this one would raise.
+            return
         if self.count == 1 and not self.task.done():
             self.loop.call_soon_threadsafe(self.task.cancel)
             return
@@ -170,6 +174,7 @@ def drive(
             raise
         except BaseException:
             if interrupts.forced:
+                interrupts.abandoning = True
                 abandon(loop)
                 raise KeyboardInterrupt from None
             if not task.done():

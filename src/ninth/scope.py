@@ -489,6 +489,9 @@ class Scope:
     ) -> bool:
         self._in_body = False
         innermost.reset(self._token)
+        if error is not None:
+            # Before the loop runs, so that no task takes its first step.
+            self._fail(error)
         try:
             left = drive(self.loop, self._run_plain(error))
         finally:
