@@ -208,14 +208,15 @@ def look_at_files(conditions: tuple[Condition[Any], ...], fired: set[int]) -> No
 class FileWait(Watcher):
     """A Wait that waits for a file."""
 
-    __slots__ = ("index", "table", "wait")
+    __slots__ = ("index", "wait")
 
     wait: Wait
     index: int
-    table: watchers.Table
 
-    def on_events(self, mask: int) -> bool:
+    def on_events(self, mask: int) -> bool:  # noqa: ARG002
         """Wake the task."""
+        if not self.is_open():
+            return False
         self.wait.fire(self.index)
         return True
 

@@ -182,9 +182,10 @@ class FileWatch(Watcher):
 
     owner: FileRegistration
 
-    def on_events(self, mask: int) -> bool:
+    def on_events(self, mask: int) -> bool:  # noqa: ARG002
         """Call the callback, or see to it that it is called in the step for callbacks."""
-        self.owner._ready()
+        if self.is_open():
+            self.owner._ready()
         return False
 
     def on_closed(self, error: FileClosedError) -> None:
@@ -214,7 +215,7 @@ class FileRegistration(Registration):
         watch.owner = self
         super().__init__(scope, callback, args, background)
         self._watch = watch
-        self._table = watchers.table_of(scope.loop)
+        self._table = watch.table = watchers.table_of(scope.loop)
         self._hidden = interest == READ and files.can_hold_data(file)
         # The call that is under way, where the event itself may not make it.
         self._soon: asyncio.Handle | None = None

@@ -21,8 +21,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ninth import files
 from ninth.current import innermost
+from ninth.direct import DirectTable
 from ninth.errors import FileClosedError
+from ninth.loop.core import Core
 from ninth.loop.poller import READ, WRITE
+from ninth.loop.watch import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,18 +35,19 @@ if TYPE_CHECKING:
 __all__ = ["READ", "WRITE", "CallbackWatcher", "Watcher", "close", "table_of", "watch"]
 
 
-class Watcher:
+class Watcher(Source):
     """Something that waits for a file; subclasses say what for.
 
     file, fd: the file, and the descriptor that it had. interest: READ or WRITE.
+    table: the table it is in, or was.
     Thread-safe: no.
     """
 
-    __slots__ = ("fd", "file", "interest")
+    __slots__ = ("fd", "file", "table")
 
     file: File
     fd: int
-    interest: int
+    table: Table
 
     def on_events(self, mask: int) -> bool:
         """Take note that the file is ready; return whether this was all that was waited for.
@@ -55,6 +59,19 @@ class Watcher:
     def on_closed(self, error: FileClosedError) -> None:
         """Take note that the file was closed; it is not watched any more."""
         raise NotImplementedError
+
+    def is_open(self) -> bool:
+        """Return whether the file has its number still; if not, tell on_closed()."""
+        if type(self.file) is int or files.is_same(self.file, self.fd):
+            return True
+        self.close_behind()
+        return False
+
+    def close_behind(self) -> None:
+        """Take note that somebody closed the file without ninth.close()."""
+        self.table.remove(self)
+        message = f"{self.file!r} was closed while it was waited for: close it with ninth.close()"
+        self.on_closed(FileClosedError(errno.EBADF, message))
 
 
 class Table(Protocol):
@@ -174,10 +191,7 @@ class SharedTable:
             if watcher not in mine:
                 # One told before it has cancelled it.
                 continue
-            if not files.is_same(watcher.file, watcher.fd):
-                self.remove(watcher)
-                watcher.on_closed(closed_behind(watcher))
-            elif watcher.on_events(interest):
+            if watcher.on_events(interest):
                 self.remove(watcher)
 
     def turn(self) -> None:
@@ -193,8 +207,7 @@ class SharedTable:
         """Tell the watchers whose file was closed; return whether others are left."""
         for watcher in [*entry.readers, *entry.writers]:
             if not files.is_same(watcher.file, watcher.fd):
-                self.remove(watcher)
-                watcher.on_closed(closed_behind(watcher))
+                watcher.close_behind()
         return bool(entry.readers or entry.writers)
 
     def close(self, fd: int, error: FileClosedError) -> None:
@@ -206,12 +219,6 @@ class SharedTable:
                 watcher.on_closed(error)
 
 
-def closed_behind(watcher: Watcher) -> FileClosedError:
-    """Return the error for a file that somebody closed without ninth.close()."""
-    message = f"{watcher.file!r} was closed while it was waited for: close it with ninth.close()"
-    return FileClosedError(errno.EBADF, message)
-
-
 tables: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Table] = weakref.WeakKeyDictionary()
 
 
@@ -219,7 +226,9 @@ def table_of(loop: asyncio.AbstractEventLoop) -> Table:
     """Return the table of a loop, making it if need be. Thread-safe: for loops of one's own."""
     table = tables.get(loop)
     if table is None:
-        table = tables[loop] = SharedTable(loop)
+        core = getattr(loop, "core", None)
+        table = DirectTable(core) if isinstance(core, Core) else SharedTable(loop)
+        tables[loop] = table
     return table
 
 
@@ -243,7 +252,9 @@ class CallbackWatcher(Watcher):
         """Call on_ready(), at once or in the turn's step for callbacks."""
         if self.loop is None:
             return True
-        if not table_of(self.loop).direct:
+        if not self.is_open():
+            return False
+        if not self.table.direct:
             self.ready()
         elif not self.waiting:
             self.waiting = True
@@ -264,7 +275,7 @@ class CallbackWatcher(Watcher):
     def cancel(self) -> None:
         """Stop watching; idempotent."""
         if self.loop is not None:
-            table_of(self.loop).remove(self)
+            self.table.remove(self)
             self.loop = None
 
 
@@ -286,7 +297,8 @@ def watch(
     watcher.file = file
     watcher.fd = files.descriptor(file, "readable" if interest == READ else "writable")
     watcher.interest = interest
-    table_of(loop).add(watcher)
+    watcher.table = table_of(loop)
+    watcher.table.add(watcher)
     return watcher
 
 
