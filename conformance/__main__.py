@@ -78,6 +78,7 @@ def main() -> int:
             usable = [pythons.install(python, Path(directory)) for python in usable]
         for row in runner.run(plan, usable, ("stock",) if stock else modes):
             rows.append(row)
+            print(f"{row.python} {row.mode}: {'good' if row.good else 'NOT GOOD'}", flush=True)
             if not row.good:
                 print(report.defects(row) or f"== {row.python} {row.mode}: nothing ran")
     print(report.table(rows))

@@ -113,3 +113,39 @@ def test_a_duplicate_that_survives_its_descriptor_is_no_busy_loop() -> None:
         peer.close()
 
     run(main)
+
+
+def test_a_socket_may_be_closed_first_and_removed_then() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        one, peer = socket.socketpair()
+        with peer:
+            loop.add_reader(one, lambda: None)
+            loop.add_writer(one, lambda: None)
+            one.close()
+            assert loop.remove_reader(one)
+            assert loop.remove_writer(one)
+            assert not loop.remove_reader(one)
+
+    run(main)
+
+
+def test_removing_a_closed_socket_leaves_the_new_owner_of_its_number_alone() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        seen = asyncio.Event()
+        old, peer = socket.socketpair()
+        fd = old.fileno()
+        loop.add_reader(old, lambda: None)
+        old.close()
+        peer.close()
+        new, peer = pair_with(fd)
+        with new, peer:
+            loop.add_reader(new, seen.set)
+            assert not loop.remove_reader(old)
+            peer.send(b"x")
+            async with asyncio.timeout(5):
+                await seen.wait()
+            assert loop.remove_reader(new)
+
+    run(main)

@@ -16,7 +16,10 @@ from selectors import BaseSelector
 from typing import TYPE_CHECKING, Any
 
 from ninth.asyncio_loop import stdlib
+from ninth.asyncio_loop.datagram_transport import DatagramTransport
+from ninth.asyncio_loop.pipe_transports import ReadPipeTransport, WritePipeTransport
 from ninth.asyncio_loop.selector_view import SelectorView
+from ninth.asyncio_loop.sockets import SocketOperations
 from ninth.asyncio_loop.transports import SocketTransport
 from ninth.loop.children import Children, reap
 from ninth.loop.core import Core, fileno
@@ -34,17 +37,19 @@ if TYPE_CHECKING:
 BOUND = ("call_soon", "call_soon_threadsafe", "call_at", "call_later", "time")
 
 
-class EventLoop(stdlib.Base):
+class EventLoop(SocketOperations, stdlib.Base):
     """A complete asyncio event loop.
 
-    selector: one of `selectors`, or a poller of ninth.loop; epoll by default, where there is epoll.
+    selector: one of `selectors`; poller: an object like ninth.loop.poller.EpollPoller; by default
+    epoll is used directly, where there is epoll.
     Thread-safe: only call_soon_threadsafe(), and what asyncio's documentation adds to it.
     """
 
-    def __init__(self, selector: Any = None) -> None:
+    def __init__(self, selector: Any = None, *, poller: Any = None) -> None:
         # Closed until it is complete: what fails below must not be closed by __del__.
         self._closed = True
-        poller = SelectorsPoller(selector) if isinstance(selector, BaseSelector) else selector
+        if isinstance(selector, BaseSelector):
+            poller = SelectorsPoller(selector)
         face = weakref.ref(self)
 
         def report(context: dict[str, Any]) -> None:
@@ -231,17 +236,31 @@ class EventLoop(stdlib.Base):
             raise RuntimeError(message)
         return fd
 
+    def _added_fd(self, file: Any) -> int:
+        """Return the descriptor under which a file was added, -1 if it is closed and unknown.
+
+        Closing first and removing then is common, and asyncio's own loop allows it.
+        """
+        try:
+            return self._own_fd(file)
+        except ValueError:
+            if not hasattr(file, "fileno"):
+                raise
+            return self.core.fd_of(file)
+
     def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:
         """Call callback(*args) whenever fd is readable; replaces the callback before.
 
         Raises: ValueError for what is no open file; RuntimeError if a transport uses it.
         Thread-safe: no.
         """
-        self._add_reader(self._own_fd(fd), callback, *args)
+        number = self._own_fd(fd)
+        self.core.note_file(number, fd)
+        self._add_reader(number, callback, *args)
 
     def remove_reader(self, fd: Any) -> bool:
         """Undo add_reader(); return whether there was a callback."""
-        return not self.is_closed() and self.core.clear_reader(self._own_fd(fd), False)  # noqa: FBT003
+        return not self.is_closed() and self.core.clear_reader(self._added_fd(fd), False)  # noqa: FBT003
 
     def add_writer(self, fd: Any, callback: Any, *args: Any) -> None:
         """Call callback(*args) whenever fd is writable; replaces the callback before.
@@ -249,11 +268,13 @@ class EventLoop(stdlib.Base):
         Raises: as add_reader().
         Thread-safe: no.
         """
-        self._add_writer(self._own_fd(fd), callback, *args)
+        number = self._own_fd(fd)
+        self.core.note_file(number, fd)
+        self._add_writer(number, callback, *args)
 
     def remove_writer(self, fd: Any) -> bool:
         """Undo add_writer(); return whether there was a callback."""
-        return self._remove_writer(self._own_fd(fd))
+        return self._remove_writer(self._added_fd(fd))
 
     # Transports
 
@@ -297,6 +318,35 @@ class EventLoop(stdlib.Base):
         SocketTransport(self, rawsock, ssl_protocol, extra=extra, server=server)
         return ssl_protocol._app_transport
 
+    def _make_datagram_transport(
+        self,
+        sock: socket.socket,
+        protocol: asyncio.DatagramProtocol,
+        address: Any = None,
+        waiter: asyncio.Future[None] | None = None,
+        extra: dict[str, Any] | None = None,
+    ) -> DatagramTransport:
+        self._own_fd(sock)
+        return DatagramTransport(self, sock, protocol, address, waiter, extra)
+
+    def _make_read_pipe_transport(
+        self,
+        pipe: Any,
+        protocol: asyncio.BaseProtocol,
+        waiter: asyncio.Future[None] | None = None,
+        extra: dict[str, Any] | None = None,
+    ) -> ReadPipeTransport:
+        return ReadPipeTransport(self, pipe, protocol, waiter, extra)
+
+    def _make_write_pipe_transport(
+        self,
+        pipe: Any,
+        protocol: asyncio.BaseProtocol,
+        waiter: asyncio.Future[None] | None = None,
+        extra: dict[str, Any] | None = None,
+    ) -> WritePipeTransport:
+        return WritePipeTransport(self, pipe, protocol, waiter, extra)
+
     # Signals
 
     def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
@@ -337,6 +387,10 @@ class EventLoop(stdlib.Base):
             # It would take the exit code of our child as well: it has to tell us.
             return await super()._make_subprocess_transport(  # type: ignore[misc,no-any-return]
                 protocol, args, shell, stdin, stdout, stderr, bufsize, extra=extra, **kwargs
+            )
+        if stdlib.has_child_watcher_of_user():
+            return await super()._make_subprocess_transport(  # type: ignore[misc, no-any-return]
+                protocol, args, shell, stdin, stdout, stderr, bufsize, extra, **kwargs
             )
         waiter = self.create_future()
         transport = stdlib.UnixSubprocessTransport(

@@ -35,11 +35,14 @@ __all__ = [
     "attach_to_server",
     "begin_run",
     "check_ssl_socket",
+    "describe_socket",
     "detach_from_server",
     "end_run",
+    "has_child_watcher_of_user",
     "iscoroutine",
     "logger",
     "report_slow",
+    "resolve",
     "set_nodelay",
     "set_result_unless_cancelled",
     "watcher_reaps_all_children",
@@ -86,6 +89,20 @@ def detach_from_server(server: Any, transport: Any) -> None:
         server._detach()
 
 
+def describe_socket(sock: socket.socket, extra: dict[str, Any]) -> None:
+    """Add what get_extra_info() knows of every socket: itself and its two addresses."""
+    extra["socket"] = TransportSocket(sock)
+    try:
+        extra["sockname"] = sock.getsockname()
+    except OSError:
+        extra["sockname"] = None
+    if "peername" not in extra:
+        try:
+            extra["peername"] = sock.getpeername()
+        except OSError:
+            extra["peername"] = None
+
+
 def begin_run(loop: Any) -> None:
     """Make loop the running loop of this thread; asyncio's part of run_forever().
 
@@ -113,6 +130,25 @@ def end_run(loop: Any) -> None:
         loop._old_agen_hooks = None
 
 
+async def resolve(loop: Any, address: Any, sock: socket.socket) -> Any:
+    """Return what getaddrinfo() says of an address; no resolver is asked for literal ones."""
+    return await loop._ensure_resolved(
+        address, family=sock.family, type=sock.type, proto=sock.proto, loop=loop
+    )
+
+
+def has_child_watcher_of_user() -> bool:
+    """Return whether the program chose a child watcher itself, which Python 3.14 has no more.
+
+    One of asyncio's defaults is no choice: ours takes its place.
+    """
+    if sys.version_info >= (3, 14):
+        return False
+    watcher = getattr(events._event_loop_policy, "_watcher", None)
+    defaults = (unix_events.PidfdChildWatcher, unix_events.ThreadedChildWatcher)
+    return watcher is not None and not isinstance(watcher, defaults)
+
+
 class Base(asyncio.SelectorEventLoop):
     """asyncio's loop without its engine: no selector, no pipe, no queues of its own."""
 
@@ -134,4 +170,6 @@ class Base(asyncio.SelectorEventLoop):
 
     def claim(self, sock: socket.socket, transport: Any) -> None:
         """Note that a descriptor belongs to a transport."""
-        self._transports[sock.fileno()] = transport  # type: ignore[attr-defined]
+        fd = sock.fileno()
+        self._transports[fd] = transport  # type: ignore[attr-defined]
+        self.core.note_file(fd, sock)  # type: ignore[attr-defined]

@@ -16,6 +16,21 @@ if TYPE_CHECKING:
     from ninth.asyncio_loop.event_loop import EventLoop
 
 
+def limits(high: int | None, low: int | None) -> tuple[int, int]:
+    """Return the water marks (low, high) that asyncio derives from what is given.
+
+    Raises: ValueError unless high >= low >= 0.
+    """
+    if high is None:
+        high = 64 * 1024 if low is None else 4 * low
+    if low is None:
+        low = high // 4
+    if not high >= low >= 0:
+        message = f"high ({high!r}) must be >= low ({low!r}) must be >= 0"
+        raise ValueError(message)
+    return low, high
+
+
 class SocketTransport(stdlib.FlowControlMixin):
     """A connected stream socket; see ninth.loop.stream for how it reads and writes.
 
@@ -41,16 +56,7 @@ class SocketTransport(stdlib.FlowControlMixin):
         self._sock = sock
         self._sock_fd = sock.fileno()
         self._server = server
-        self._extra["socket"] = stdlib.TransportSocket(sock)
-        try:
-            self._extra["sockname"] = sock.getsockname()
-        except OSError:
-            self._extra["sockname"] = None
-        if "peername" not in self._extra:
-            try:
-                self._extra["peername"] = sock.getpeername()
-            except OSError:
-                self._extra["peername"] = None
+        stdlib.describe_socket(sock, self._extra)
         self._stream = Stream(
             loop.core,
             sock,
@@ -175,14 +181,7 @@ class SocketTransport(stdlib.FlowControlMixin):
 
         Raises: ValueError unless high >= low >= 0.
         """
-        if high is None:
-            high = 64 * 1024 if low is None else 4 * low
-        if low is None:
-            low = high // 4
-        if not high >= low >= 0:
-            message = f"high ({high!r}) must be >= low ({low!r}) must be >= 0"
-            raise ValueError(message)
-        self._stream.set_limits(low, high)
+        self._stream.set_limits(*limits(high, low))
 
     # What asyncio's sslproto and loop.sendfile() call.
 

@@ -19,6 +19,10 @@ cdef extern from "sys/socket.h" nogil:
     ssize_t c_send "send"(int fd, const void *data, size_t size, int flags)
     ssize_t c_recv "recv"(int fd, void *data, size_t size, int flags)
 
+cdef extern from "unistd.h" nogil:
+    ssize_t c_read "read"(int fd, void *data, size_t size)
+    ssize_t c_write "write"(int fd, const void *data, size_t size)
+
 cdef extern from "sys/epoll.h" nogil:
     cdef enum:
         EPOLLIN

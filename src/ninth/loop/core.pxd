@@ -19,6 +19,7 @@ cdef class Core:
     cdef public object from_threads
     cdef public object signals
     cdef public object clock
+    cdef public object reorder
     cdef public object report
     cdef public Handle current
     cdef public object poller
@@ -36,8 +37,8 @@ cdef class Core:
     cdef public long pid
     cdef public long polls
     cdef public long turns
-    cdef public Py_ssize_t position
     cdef public double polled_at
+    cdef public bint first_poll
     cdef public WakeUp wakeup
     cdef public int wakeup_fd
     cdef object __weakref__
@@ -62,6 +63,13 @@ cdef class Core:
     cpdef bint clear_reader(self, int fd, bint eager) except *
     @cython.locals(watch=Watch, handle=Handle)
     cpdef bint clear_writer(self, int fd) except *
+    @cython.locals(watch=Watch)
+    cpdef note_file(self, int fd, object file)
+    cpdef forget(self, Watch watch)
+    @cython.locals(watch=Watch, again=bint)
+    cpdef add_waiter(self, int fd, object file, Source waiter)
+    @cython.locals(watch=Watch)
+    cpdef remove_waiter(self, int fd, Source waiter)
     @cython.locals(handle=Handle)
     cpdef Handle make_handle(self, object callback, tuple args)
     cpdef watch_wakeup(self)
@@ -78,10 +86,8 @@ cdef class Core:
     @cython.locals(found=int, waiter=Source, handle=Handle, conditions=int, stale=int)
     cpdef deliver(self, Watch watch, int mask)
     cpdef take_from_outside(self)
-    @cython.locals(batch=list, outer=Py_ssize_t, handle=Handle)
+    @cython.locals(batch=list, size=Py_ssize_t, position=Py_ssize_t, handle=Handle)
     cpdef run_ready(self)
-    @cython.locals(position=Py_ssize_t, size=Py_ssize_t, handle=Handle)
-    cdef run_batch(self, list batch)
     cpdef run_handle(self, Handle handle)
     cpdef run_measured(self, Handle handle)
     cpdef callback_failed(self, Handle handle, object error)

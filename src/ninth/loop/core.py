@@ -48,9 +48,9 @@ else:
     from threading import get_ident
     from time import monotonic
 
-    from ninth.loop.handles import new_handle
+    from ninth.loop.handles import Handle as new_handle
     from ninth.loop.poller import READ, WRITE
-    from ninth.loop.timers import new_timer
+    from ninth.loop.timers import Timer as new_timer
 
 # While there is work, the poller is asked this often.
 TURNS_PER_POLL = 16
@@ -92,6 +92,8 @@ class Core:
 
     report: called with a context, a dictionary like that of asyncio's exception handlers,
     for every exception of a callback that has no owner.
+    clock: what time() asks instead of the system's monotonic clock, or None.
+    reorder: called with each batch before it runs, and free to change its order; or None.
     Thread-safe: only call_soon_threadsafe() and wake().
     """
 
@@ -122,6 +124,7 @@ class Core:
         self.signals = None
         self.signalled = False
         self.clock = None
+        self.reorder: Callable[[list[Handle]], object] | None = None
         self.current = None
         self.debug = False
         self.slow_callback_duration = 0.1
@@ -134,8 +137,8 @@ class Core:
         self.pid = os.getpid()
         self.polls = 0
         self.turns = 0
-        self.position = 0
         self.polled_at = 0.0
+        self.first_poll = False
         self.wakeup = WakeUp()
         self.wakeup_fd = self.wakeup.read_fd
         self.watch_wakeup()
@@ -307,7 +310,11 @@ class Core:
         remaining = watch.armed & ~mask
         if remaining != watch.armed:
             watch.armed = remaining
-            self.poller.set(watch.fd, remaining, False)
+            try:
+                self.poller.set(watch.fd, remaining, False)
+            except OSError:
+                # Closed behind our back: nothing of it is waited for any more.
+                watch.armed = 0
 
     def settle(self, watch: Watch, eager: bool) -> None:  # noqa: FBT001
         """Tidy up after a watcher left: writability always, readability if eager."""
@@ -331,9 +338,10 @@ class Core:
         If it was waited for through another one that is closed, the number means a new file now:
         whoever waited for the old one is forgotten. A bare number tells nothing.
         """
-        if isinstance(file, int):
-            return
         watch = self.watch_of(fd)
+        if isinstance(file, int):
+            watch.file = None
+            return
         if watch.file is not None:
             before = watch.file()
             if before is file:
@@ -346,14 +354,23 @@ class Core:
         except TypeError:
             watch.file = None
 
+    def fd_of(self, file: Any) -> int:
+        """Return the descriptor a file object was waited for through, -1 for none; may be slow."""
+        for watch in self.table:
+            if watch is not None and watch.file is not None and watch.file() is file:
+                return watch.fd
+        return -1
+
     def forget(self, watch: Watch) -> None:
         """Drop everybody who waits for a descriptor that was closed behind our back."""
-        handles = [watch.reader, watch.writer, *(handle for _, handle in watch.others)]
+        if watch.reader is not None:
+            watch.reader.cancel()
+        if watch.writer is not None:
+            watch.writer.cancel()
+        for _, handle in watch.others:
+            handle.cancel()
         watch.reader = watch.writer = None
-        watch.others.clear()
-        for handle in handles:
-            if handle is not None:
-                handle.cancel()
+        watch.others = []
         for waiter in list(watch.waiters):
             # Meets the error of the closed file.
             if waiter.on_events(READ | WRITE):
@@ -416,6 +433,32 @@ class Core:
         handle.cancel()
         return True
 
+    def add_waiter(self, fd: int, file: Any, waiter: Source) -> None:
+        """Let a source wait for a file; it leaves when its on_events() says that it is done.
+
+        Costs no call to the kernel if the descriptor was last waited for through the same file
+        object. Raises: OSError when the file cannot be waited for.
+        """
+        watch = self.watch_of(fd)
+        again = False
+        if watch.file is None or watch.file() is not file:
+            self.note_file(fd, file)
+            watch = self.watch_of(fd)
+            again = not watch.wanted()
+        watch.waiters.append(waiter)
+        try:
+            self.arm(watch, again)
+        except OSError:
+            self.remove_waiter(fd, waiter)
+            raise
+
+    def remove_waiter(self, fd: int, waiter: Source) -> None:
+        """Forget a source; idempotent."""
+        watch = self.known(fd)
+        if watch is not None and waiter in watch.waiters:
+            watch.waiters.remove(waiter)
+            self.settle(watch, False)
+
     def make_handle(self, callback: Callable[..., object], args: tuple[Any, ...]) -> Handle:
         """Return a handle that is not ready yet, for the slots of a descriptor."""
         handle = new_handle(callback, args, self, None)
@@ -441,6 +484,7 @@ class Core:
         """Take turns until stop(); the rest of what is ready then stays for the next run."""
         self.polls += 1
         self.turns = TURNS_PER_POLL
+        self.first_poll = True
         try:
             while True:
                 self.turn()
@@ -466,7 +510,7 @@ class Core:
             self.take_from_outside()
         now = 0.0
         if self.ready or self.stopping:
-            now = self.time()
+            now = monotonic() if self.clock is None else self.clock()
             self.turns += 1
             if self.turns >= TURNS_PER_POLL or now - self.polled_at >= SECONDS_PER_POLL:
                 self.poll(0.0, now)
@@ -505,16 +549,17 @@ class Core:
         finally:
             self.waiting = False
         if seconds != 0.0:
-            now = self.time()
+            now = monotonic() if self.clock is None else self.clock()
         self.polls += 1
         self.turns = 0
         self.polled_at = now
         if cython.compiled and self.epoll is not None:
             for index in range(self.epoll.found):
-                self.dispatch(self.epoll.buffer[index].data.fd, self.epoll.mask_of(index))
+                self.dispatch(self.epoll.buffer[index].data.fd, self.epoll.buffer[index].events)
         else:
             for fd, mask in events:
                 self.dispatch(fd, mask)
+        self.first_poll = False
         if self.always:
             for watch in list(self.always):
                 self.deliver(watch, READ | WRITE)
@@ -524,18 +569,27 @@ class Core:
 
     def dispatch(self, fd: int, mask: int) -> None:
         """Bring one event of the poller to those who wait for it."""
+        if mask & ~(READ | WRITE):
+            # An error or a hang-up is for whoever waits, so that they find out.
+            mask = READ | WRITE
         if fd == self.wakeup_fd:
             self.woken = False
             self.wakeup.drain()
             return
-        watch = self.known(fd)
+        watch = self.table[fd] if fd < len(self.table) else None
         if watch is None:
             self.poller.drop(fd)
         elif watch.born == self.polls:
             # Registered after this event was found: the event is that of a closed file.
             return
         elif watch.stream is None:
-            self.deliver(watch, mask)
+            if mask == READ and watch.reader is not None and not watch.waiters and not watch.others:
+                self.ready.append(watch.reader)
+            else:
+                self.deliver(watch, mask)
+        elif self.first_poll and self.ready:
+            # What was ready when run() was called comes before data that came meanwhile.
+            self.call_soon(watch.stream.handle, mask)
         elif watch.writer is None and watch.reader is None:
             watch.stream.on_events(mask)
         else:
@@ -553,11 +607,14 @@ class Core:
             self.ready.append(watch.writer)
             found |= WRITE
         if watch.waiters:
+            # All are told: they look for themselves whether another one was faster.
             for waiter in list(watch.waiters):
-                if waiter.interest & mask & ~found:
-                    found |= waiter.interest
+                if waiter.interest & mask:
+                    found |= waiter.interest & mask
                     if waiter.on_events(mask):
                         watch.waiters.remove(waiter)
+            if watch.armed & WRITE or not self.poller.keeps:
+                self.settle(watch, False)
         for conditions, handle in watch.others:
             if conditions & mask:
                 self.ready.append(handle)
@@ -579,51 +636,43 @@ class Core:
     def run_ready(self) -> None:
         """Run what is ready now; the only place where callbacks run."""
         batch = self.ready
+        if self.reorder is not None:
+            self.reorder(batch)
         self.ready = self.spare
         self.spare = []
-        outer = self.position
-        self.position = 0
-        # Errors are caught per batch, because catching costs each callback something; after an
-        # error the batch goes on behind it.
-        while self.position < len(batch):
-            try:
-                self.run_batch(batch)
-            except (KeyboardInterrupt, SystemExit):
-                # What did not run yet stays for the next run.
-                self.ready[:0] = batch[self.position + 1 :]
-                self.position = outer
-                raise
-            except BaseException as error:  # noqa: BLE001
-                handle = batch[self.position]
-                batch[self.position] = None  # type: ignore[call-overload]
-                self.position += 1
-                self.callback_failed(handle, error)
-                handle = None  # type: ignore[assignment]
-        self.position = outer
-        batch.clear()
-        self.spare = batch
-
-    def run_batch(self, batch: list[Handle]) -> None:
-        """Run the callbacks of a batch from `position` on; raises what one of them raises."""
-        position = self.position
         size = len(batch)
+        position = 0
         try:
             while position < size:
-                handle = batch[position]
-                if not handle._cancelled:  # noqa: SLF001
-                    if self.debug:
-                        self.run_measured(handle)
-                    else:
-                        handle.call()
-                # Not kept until the batch is over: what the callback held, a task say, is to be
-                # collected, and its loss reported, before the next callback runs.
-                batch[position] = None  # type: ignore[call-overload]
-                position += 1
-                self.position = position
+                # Entered once for all that follow, because compiled code pays for each entry.
+                try:
+                    while position < size:
+                        handle = batch[position]
+                        position += 1
+                        if handle._cancelled:  # noqa: SLF001
+                            pass
+                        elif self.debug:
+                            self.run_measured(handle)
+                        elif cython.compiled:
+                            handle.call()
+                        else:
+                            handle._context.run(handle._callback, *handle._args)  # type: ignore[arg-type]
+                        # Not kept until the batch is over: what the callback held, a task say, is
+                        # to be collected, and its loss reported, before the next callback runs.
+                        batch[position - 1] = None  # type: ignore[call-overload]
+                except (KeyboardInterrupt, SystemExit):
+                    # What did not run yet stays for the next run.
+                    self.ready[:0] = batch[position:]
+                    raise
+                except BaseException as error:  # noqa: BLE001
+                    batch[position - 1] = None  # type: ignore[call-overload]
+                    self.callback_failed(handle, error)
         finally:
             # An exception that the callback keeps, as a task does, keeps this frame: let no
             # cycle delay the end of the task.
             handle = None  # type: ignore[assignment]
+        batch.clear()
+        self.spare = batch
 
     def run_handle(self, handle: Handle) -> None:
         """Run one callback by itself; its exception goes to its owner or is reported."""

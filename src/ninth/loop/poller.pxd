@@ -3,6 +3,7 @@ cimport cython
 from ninth.loop.c_system cimport epoll_event
 
 cdef int MOST_EVENTS
+cdef list NOTHING
 
 cdef class EpollPoller:
     cdef public object epoll
@@ -13,8 +14,6 @@ cdef class EpollPoller:
     cpdef bint set(self, int fd, int mask, bint again) except *
     cpdef drop(self, int fd)
     cpdef rebuild(self)
-    @cython.locals(events=list, count=cython.int, milliseconds=cython.int)
+    @cython.locals(count=cython.int, milliseconds=cython.int)
     cpdef list wait(self, double timeout)
-    @cython.locals(flags=cython.uint)
-    cdef int mask_of(self, int index) except -1
     cpdef close(self)

@@ -28,7 +28,7 @@ else:
 
 if cython.compiled:
     from cython.cimports.cpython.exc import PyErr_CheckSignals
-    from cython.cimports.ninth.loop.c_system import EINTR, EPOLLIN, EPOLLOUT, epoll_wait
+    from cython.cimports.ninth.loop.c_system import EINTR, epoll_wait
     from cython.cimports.ninth.loop.c_system import errno as c_errno
 
 # The two conditions of a file, also as the bits of epoll.
@@ -37,6 +37,8 @@ WRITE = 4
 
 # How many events one wait takes from the kernel; the rest comes with the next one.
 MOST_EVENTS = 256
+
+NOTHING: list[tuple[int, int]] = []
 
 
 class EpollPoller:
@@ -110,39 +112,28 @@ class EpollPoller:
                 del self.interest[fd]
 
     def wait(self, timeout: float) -> list[tuple[int, int]]:
-        """Wait for events and return them as pairs of a descriptor and READ, WRITE or both.
+        """Wait for events and return them as pairs of a descriptor and its conditions.
 
-        timeout: seconds; below zero waits for ever, zero only looks. An error or a hang-up
-        of a file counts as both conditions, so that whoever waits for it finds out.
+        timeout: seconds; below zero waits for ever, zero only looks. Conditions are READ, WRITE,
+        and further bits for an error or a hang-up.
         Returns: an empty list when the time is over, or when a signal came. Compiled, the list
-        is always empty: `found` is the number of events in `buffer`, for mask_of().
+        is always empty: `found` is the number of events in `buffer`.
         Raises: whatever a Python signal handler raises.
         """
-        events: list[tuple[int, int]] = []
-        if cython.compiled:
-            milliseconds = -1 if timeout < 0 else int(timeout * 1000.0 + 0.999999)
-            if milliseconds == 0:
-                count = epoll_wait(self.epoll_fd, self.buffer, MOST_EVENTS, 0)
-            else:
-                with cython.nogil:
-                    count = epoll_wait(self.epoll_fd, self.buffer, MOST_EVENTS, milliseconds)
-            self.found = count if count > 0 else 0
-            if count < 0 and c_errno != EINTR:
-                raise OSError(c_errno, os.strerror(c_errno))
-            # A signal that ended the wait through the wake-up pipe has its handler run here.
-            PyErr_CheckSignals()
-        else:
-            for fd, flags in self.epoll.poll(timeout if timeout >= 0 else None, MOST_EVENTS):
-                mask = (READ if flags & ~WRITE else 0) | (WRITE if flags & ~READ else 0)
-                events.append((fd, mask))
-        return events
-
-    def mask_of(self, index: int) -> int:
-        """Return the conditions of an event in `buffer`; compiled only."""
         if not cython.compiled:
-            raise NotImplementedError
-        flags = self.buffer[index].events
-        return (EPOLLIN if flags & ~EPOLLOUT else 0) | (EPOLLOUT if flags & ~EPOLLIN else 0)
+            return self.epoll.poll(timeout if timeout >= 0 else None, MOST_EVENTS)
+        milliseconds = -1 if timeout < 0 else int(timeout * 1000.0 + 0.999999)
+        if milliseconds == 0:
+            count = epoll_wait(self.epoll_fd, self.buffer, MOST_EVENTS, 0)
+        else:
+            with cython.nogil:
+                count = epoll_wait(self.epoll_fd, self.buffer, MOST_EVENTS, milliseconds)
+        self.found = count if count > 0 else 0
+        if count < 0 and c_errno != EINTR:
+            raise OSError(c_errno, os.strerror(c_errno))
+        # A signal that ended the wait through the wake-up pipe has its handler run here.
+        PyErr_CheckSignals()
+        return NOTHING
 
     def close(self) -> None:
         """Give the descriptor back; idempotent."""

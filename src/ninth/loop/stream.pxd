@@ -53,6 +53,12 @@ cdef class Stream(Source):
     cpdef read_ready(self)
     @cython.locals(size=Py_ssize_t, data=bytes)
     cpdef bytes take_in(self)
+    @cython.locals(got=Py_ssize_t)
+    cdef Py_ssize_t c_take_in(self, char *place, Py_ssize_t size) except -2
+    @cython.locals(sent=Py_ssize_t)
+    cdef Py_ssize_t c_put_out(self, const char *data, Py_ssize_t size) except -1
+    cpdef Py_ssize_t put_out(self, object data) except -1
+    cpdef Py_ssize_t put_out_many(self, list pieces) except -1
     cpdef read_into_protocol(self)
     cpdef read_end(self)
     @cython.locals(size=Py_ssize_t)
@@ -85,3 +91,5 @@ cdef class Stream(Source):
     cpdef unregister(self)
     cpdef finish(self, object error)
     cpdef release(self)
+
+cdef raise_errno()

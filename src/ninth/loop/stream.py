@@ -5,7 +5,8 @@ thin object that forwards to this one. Nothing here knows asyncio itself.
 
 Writing. `write` only keeps the data; the loop calls `flush` once per turn, before it polls, and
 all that was written since goes out in one system call. What is above the high-water mark, or
-64 KiB, is sent at once, so that a producer feels the pressure as early as with any other loop.
+64 KiB, is sent at once, so that a producer feels the pressure as early as with any other loop;
+so is everything while the loop does not run.
 Data is kept as bytes: what the caller may still change is copied, after an attempt to send it if
 it is large.
 
@@ -127,7 +128,8 @@ class Stream(Source):
         self.protocol = protocol
         self.buffered = buffered
         self.large = False
-        self.receive = None if buffered else protocol.data_received
+        # Looked up once, not per packet; a pipe that is written to has none.
+        self.receive = getattr(protocol, "data_received", None)
 
     # Reading
 
@@ -226,22 +228,43 @@ class Stream(Source):
         Raises: OSError.
         """
         if not cython.compiled:
-            return self.sock.recv(MOST_READ)  # type: ignore[union-attr]
+            # More than this at a time makes the allocator map and unmap memory for each read.
+            data = self.sock.recv(MOST_READ if self.large else COMMON_SIZE)  # type: ignore[union-attr]
+            self.large = len(data) >= COMMON_SIZE
+            return data
         if self.large:
             # The last read filled the common buffer: read into the final object.
             data = PyBytes_FromStringAndSize(cython.NULL, MOST_READ)
-            size = c_recv(self.fd, PyBytes_AS_STRING(data), MOST_READ, 0)
+            size = self.c_take_in(PyBytes_AS_STRING(data), MOST_READ)
             if size >= 0:
-                self.large = size > COMMON_SIZE
+                self.large = size >= COMMON_SIZE
                 return data[:size]
         else:
-            size = c_recv(self.fd, common, COMMON_SIZE, 0)
+            size = self.c_take_in(common, COMMON_SIZE)
             if size >= 0:
-                self.large = size == COMMON_SIZE
+                self.large = size >= COMMON_SIZE
                 return PyBytes_FromStringAndSize(common, size)
-        if errno in {EAGAIN, EINTR}:
-            return None
-        raise OSError(errno, os.strerror(errno))
+        return None
+
+    def c_take_in(self, place: Any, size: int) -> int:
+        """Read into C memory; return how much came, -1 if nothing is ready. Compiled only."""
+        if cython.compiled:
+            got = c_recv(self.fd, place, size, 0)
+            if got < 0 and errno not in {EAGAIN, EINTR}:
+                raise_errno()
+            return got
+        raise NotImplementedError
+
+    def c_put_out(self, data: Any, size: int) -> int:
+        """Send C memory once; return how much the system took. Compiled only."""
+        if cython.compiled:
+            sent = c_send(self.fd, data, size, MSG_NOSIGNAL)
+            if sent >= 0:
+                return sent
+            if errno not in {EAGAIN, EINTR}:
+                raise_errno()
+            return 0
+        raise NotImplementedError
 
     def read_into_protocol(self) -> None:
         """Read once into the buffer of a protocol that has its own."""
@@ -315,7 +338,7 @@ class Stream(Source):
             return
         self.chunks.append(data)
         self.unsent += size
-        if self.unsent < self.at_once or self.blocked:
+        if self.blocked or (self.unsent < self.at_once and self.loop.thread):
             if not self.queued and not self.blocked:
                 self.queued = True
                 self.loop.unsent.append(self)
@@ -330,7 +353,7 @@ class Stream(Source):
         if view is None or view.nbytes < SEND_AT_ONCE or self.unsent or self.closing:
             return bytes(data)
         try:
-            sent = self.sock.send(view)  # type: ignore[union-attr]
+            sent = self.put_out(view)
         except OSError:
             # Whatever it is, the attempt that follows meets it as well.
             sent = 0
@@ -406,33 +429,33 @@ class Stream(Source):
                 self.loop.disarm(self.watch, WRITE)
 
     def send(self) -> None:
-        """Send once; what is sent leaves `chunks`."""
+        """Send once; what is sent leaves `chunks`. Raises: OSError."""
         chunks = self.chunks
-        if cython.compiled and (len(chunks) == 1 or self.unsent <= SEND_AT_ONCE):
-            data = chunks[0]
-            if len(chunks) > 1:
-                data = b"".join(chunks)
-                chunks[:] = [data]
+        if len(chunks) > 1 and self.unsent <= SEND_AT_ONCE:
+            chunks[:] = [b"".join(chunks)]
+        if len(chunks) == 1:
+            sent = self.put_out(chunks[0])
+        else:
+            sent = self.put_out_many(chunks[:MOST_PIECES])
+        if sent > 0:
+            self.take(sent)
+
+    def put_out(self, data: Any) -> int:
+        """Send data once; return how much the system took. Raises: OSError."""
+        if cython.compiled:
             if type(data) is bytes:
-                sent = c_send(self.fd, PyBytes_AS_STRING(data), len(data), MSG_NOSIGNAL)
-                if sent < 0:
-                    if errno in {EAGAIN, EINTR}:
-                        return
-                    raise OSError(errno, os.strerror(errno))
-                self.take(sent)
-                return
+                return self.c_put_out(PyBytes_AS_STRING(data), len(data))
         try:
-            if len(chunks) == 1:
-                sent = self.sock.send(chunks[0])  # type: ignore[union-attr]
-            elif self.unsent <= SEND_AT_ONCE:
-                joined = b"".join(chunks)
-                chunks[:] = [joined]
-                sent = self.sock.send(joined)  # type: ignore[union-attr]
-            else:
-                sent = self.sock.sendmsg(chunks[:MOST_PIECES])  # type: ignore[union-attr]
+            return self.sock.send(data)  # type: ignore[union-attr]
         except (BlockingIOError, InterruptedError):
-            return
-        self.take(sent)
+            return 0
+
+    def put_out_many(self, pieces: list[bytes]) -> int:
+        """Send several pieces with one call, as put_out()."""
+        try:
+            return self.sock.sendmsg(pieces)  # type: ignore[union-attr]
+        except (BlockingIOError, InterruptedError):
+            return 0
 
     def take(self, sent: int) -> None:
         """Remove the first bytes from `chunks`."""
@@ -618,6 +641,12 @@ class Stream(Source):
         self.transport = None
         if on_lost is not None:
             on_lost()
+
+
+def raise_errno() -> None:
+    """Raise the OSError of the last system call. Compiled only."""
+    if cython.compiled:
+        raise OSError(errno, os.strerror(errno))
 
 
 def close_socket(sock: socket.socket) -> None:

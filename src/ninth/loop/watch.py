@@ -22,6 +22,10 @@ class Source:
         """Handle an event; return whether it is done and waits for no other."""
         raise NotImplementedError
 
+    def handle(self, mask: int) -> None:
+        """Handle an event from a callback; a plain method, for compiled ones are no objects."""
+        self.on_events(mask)
+
     def flush(self) -> None:
         """Write out what was left since the last turn."""
         raise NotImplementedError
