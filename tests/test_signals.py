@@ -152,7 +152,7 @@ def test_sigchld(loop_factory: Factory) -> None:
             os.waitpid(pid, 0)
 
     if loop_factory is uvloop.new_event_loop:
-        with pytest.raises(RuntimeError, match="keeps SIGCHLD to itself.*run on ninth's"):
+        with pytest.raises(RuntimeError, match=r"keeps SIGCHLD to itself.*run on ninth's"):
             run(loop_factory, main)
     else:
         run(loop_factory, main)
