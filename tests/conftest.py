@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.loops import FACTORIES, Factory
+
 LOOPS = ("blocking", "busy", "sleepy", "select", "callback", "generator", "coroutine", "asyncio")
 TAG = "NINTH_TEST_TAG"
 
@@ -98,6 +100,12 @@ def ninth() -> Iterator[Runner]:
 def loop(request: pytest.FixtureRequest) -> str:
     """The name of each loop in turn."""
     return str(request.param)
+
+
+@pytest.fixture(params=FACTORIES)
+def loop_factory(request: pytest.FixtureRequest) -> Factory:
+    """What makes a new event loop, for each kind of them in turn."""
+    return FACTORIES[request.param]
 
 
 @pytest.fixture

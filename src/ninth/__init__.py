@@ -1,6 +1,8 @@
 """The ninth loop: callbacks and coroutines in one scope."""
 
 import os
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if os.environ.get("NINTH_PURE") == "1":
@@ -11,16 +13,83 @@ if os.environ.get("NINTH_PURE") == "1":
 
 if TYPE_CHECKING:
     from ninth.asyncio_loop import EventLoop, new_event_loop
+    from ninth.callbacks import STOP
+    from ninth.children import Process
+    from ninth.conditions import after, at, exited, finished, readable, signalled, writable
+    from ninth.errors import BusyError, FileClosedError, LineTooLong
+    from ninth.processes import open_process, run_process
+    from ninth.registrations import Registration
+    from ninth.run import run, sleep, timeout
+    from ninth.scope import Scope, scope
+    from ninth.signals import signals
+    from ninth.streams import Stream
+    from ninth.threads import from_thread, to_thread
+    from ninth.watchers import close
 
 __version__ = "0.1.0.dev0"
 
-__all__ = ["EventLoop", "__version__", "is_compiled", "new_event_loop"]
+__all__ = [
+    "STOP",
+    "BusyError",
+    "EventLoop",
+    "FileClosedError",
+    "LineTooLong",
+    "Process",
+    "Registration",
+    "Scope",
+    "Stream",
+    "__version__",
+    "after",
+    "at",
+    "close",
+    "exited",
+    "finished",
+    "from_thread",
+    "is_compiled",
+    "new_event_loop",
+    "open_process",
+    "readable",
+    "run",
+    "run_process",
+    "scope",
+    "signalled",
+    "signals",
+    "sleep",
+    "timeout",
+    "to_thread",
+    "writable",
+]
 
 # Where each public name lives; loaded when it is first asked for, because the command line must
 # not wait for asyncio.
 HOMES = {
+    "BusyError": "ninth.errors",
     "EventLoop": "ninth.asyncio_loop",
+    "FileClosedError": "ninth.errors",
+    "LineTooLong": "ninth.errors",
+    "Process": "ninth.children",
+    "Registration": "ninth.registrations",
+    "STOP": "ninth.callbacks",
+    "Scope": "ninth.scope",
+    "Stream": "ninth.streams",
+    "after": "ninth.conditions",
+    "at": "ninth.conditions",
+    "close": "ninth.watchers",
+    "exited": "ninth.conditions",
+    "finished": "ninth.conditions",
+    "from_thread": "ninth.threads",
     "new_event_loop": "ninth.asyncio_loop",
+    "open_process": "ninth.processes",
+    "readable": "ninth.conditions",
+    "run": "ninth.run",
+    "run_process": "ninth.processes",
+    "scope": "ninth.scope",
+    "signalled": "ninth.conditions",
+    "signals": "ninth.signals",
+    "sleep": "ninth.run",
+    "timeout": "ninth.run",
+    "to_thread": "ninth.threads",
+    "writable": "ninth.conditions",
 }
 
 
@@ -47,3 +116,18 @@ def is_compiled() -> bool:
 def __dir__() -> list[str]:
     """Return the public names, loaded or not."""
     return sorted({*globals(), *HOMES})
+
+
+class Package(ModuleType):
+    """This package, in which `scope` is the function, however its module came to be imported.
+
+    The import system binds a module to its parent when it is first imported, under the name of
+    the function that `ninth.scope()` is to find; the same goes for `run` and `signals`.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = Package

@@ -1,0 +1,12 @@
+"""The innermost scope of the running code."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ninth.scope import Scope
+
+# A task and a callback inherit it with the context in which they were started.
+innermost: ContextVar[Scope | None] = ContextVar("innermost", default=None)

@@ -1,0 +1,131 @@
+"""on_line: a callback for each line of a file."""
+
+from __future__ import annotations
+
+import codecs
+from typing import TYPE_CHECKING, Any
+
+from ninth.registrations import FileRegistration
+from ninth.streams import Stream
+from ninth.watchers import READ
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ninth.scope import Scope
+
+
+class LineRegistration(FileRegistration):
+    """A callback for each line of a file, and one for its end.
+
+    The lines come from a Stream, which no other may read meanwhile: the one that was given, or one
+    that is made for the file and gives it back.
+    """
+
+    __slots__ = ("_at_end", "_encoding", "_errors", "_limit", "_on_end", "_own", "_stream")
+
+    def __init__(
+        self,
+        scope: Scope,
+        callback: Callable[[str], object],
+        background: bool,  # noqa: FBT001
+        file: Any,
+        encoding: str,
+        errors: str,
+        limit: int,
+        on_end: Callable[[], object] | None,
+    ) -> None:
+        check_encoding(encoding, errors)
+        if limit < 1:
+            message = f"on_line() was given limit={limit}: pass 1 or more bytes"
+            raise ValueError(message)
+        self._own = not isinstance(file, Stream)
+        self._stream: Stream = Stream(file) if self._own else file
+        super().__init__(scope, callback, (), background, file, READ, "on_line")
+        self._hidden = False
+        self._encoding = encoding
+        self._errors = errors
+        self._limit = limit
+        self._on_end = on_end
+        self._at_end = False
+
+    def _begin(self) -> None:
+        self._stream.claim("on_line")
+        try:
+            self._listen()
+        except BaseException:
+            self._let_go()
+            raise
+
+    def _listen(self) -> None:
+        if not self._at_end:
+            self._table.add(self._watch)
+        if self._at_end or self._stream.pending():
+            self._call_soon()
+
+    def _again(self) -> None:
+        self._listen()
+
+    def _event(self) -> None:
+        """Read what is there, and call with each line of it."""
+        self._soon = None
+        if not self._active or self._task is not None:
+            return
+        stream = self._stream
+        try:
+            if not self._at_end and stream.fetch() is False:
+                self._at_end = True
+                self._table.remove(self._watch)
+            while self._active and self._task is None:
+                line = stream.take_line(self._limit)
+                if line is None:
+                    break
+                self._call(self._text(line))
+            if self._at_end and self._active and self._task is None:
+                rest = stream.take_rest()
+                if rest:
+                    self._call(self._text(rest))
+                if self._active and self._task is None:
+                    self._end_of_file()
+        except BaseException as error:  # noqa: BLE001
+            self._failed(error)
+
+    def _text(self, line: bytes) -> str:
+        """Return a line without its end."""
+        if line.endswith(b"\n"):
+            line = line[: -2 if line.endswith(b"\r\n") else -1]
+        return line.decode(self._encoding, self._errors)
+
+    def _end_of_file(self) -> None:
+        if self._on_end is not None:
+            # Whatever comes of it is treated as that of the callback.
+            self._callback = self._on_end
+            self._call()
+        self.cancel()
+
+    def _unregister(self) -> None:
+        super()._unregister()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self._stream.unclaim()
+        if self._own:
+            self._stream.give_back()
+
+
+def check_encoding(encoding: str, errors: str) -> None:
+    """Refuse an encoding in which a newline is not the byte of that number.
+
+    Raises: LookupError for an unknown one, or an unknown way to treat errors; ValueError.
+    """
+    codecs.lookup_error(errors)
+    try:
+        fits = b"\n".decode(encoding) == "\n"
+    except UnicodeError:
+        fits = False
+    if not fits:
+        message = (
+            f"on_line() was given encoding={encoding!r}, in which lines do not end with the byte "
+            f"0x0A: use on_readable() and an incremental decoder"
+        )
+        raise ValueError(message)
