@@ -340,7 +340,10 @@ class TestUsage:
             assert word in result.stdout
 
     def test_version(self, ninth: Runner) -> None:
-        assert re.match(r"ninth \d+\.\d+", ninth.run("--version").stdout)
+        version = ninth.run("--version").stdout
+        assert re.match(r"ninth \d+\.\d+\S* \((compiled|pure Python), CPython 3\.", version)
+        pure = ninth.run("--version", env=os.environ | {"NINTH_PURE": "1"}).stdout
+        assert "(pure Python, " in pure
 
 
 class Terminal:

@@ -9,6 +9,7 @@ import argparse
 import importlib
 import io
 import os
+import platform
 import signal
 import sys
 from collections.abc import Sequence
@@ -80,6 +81,14 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     )
 
 
+def _version() -> str:
+    from ninth import is_compiled  # noqa: PLC0415 - costs the import of the loop
+
+    kind = "compiled" if is_compiled() else "pure Python"
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    return f"ninth {__version__} ({kind}, {python})"
+
+
 def _main_parser() -> argparse.ArgumentParser:
     parser = _parser("ninth")
     parser.usage = "ninth COMMAND [OPTIONS]"
@@ -88,5 +97,5 @@ def _main_parser() -> argparse.ArgumentParser:
         f"  {name:<8}  {text}\n" for name, text in COMMANDS.items()
     )
     parser.add_argument("command", metavar="COMMAND", nargs="?", choices=COMMANDS, help="see below")
-    parser.add_argument("-V", "--version", action="version", version=f"ninth {__version__}")
+    parser.add_argument("-V", "--version", action="version", version=_version())
     return parser

@@ -7,13 +7,13 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from ninth.ladder import RUNGS, watch
+from ninth.cli.all_loops import LOOPS, watch
 from ninth.ladder.program import Child, LineDisplay, Program, Show, StartError
 
 from .ending import fail, keep_quiet_about_interrupts
 from .screen import ScreenDisplay
 
-DEFAULT_LOOP = "select"
+DEFAULT_LOOP = "ninth"
 SHORTEST, LONGEST = 0.001, 86400.0  # seconds; pollers count milliseconds, in 32 bits
 
 DESCRIPTION = """\
@@ -47,9 +47,9 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--loop",
         metavar="NAME",
-        choices=RUNGS,
+        choices=LOOPS,
         default=DEFAULT_LOOP,
-        help=f"the loop to run on: {', '.join(RUNGS)} (default: %(default)s)",
+        help=f"the loop to run on: {', '.join(LOOPS)} (default: %(default)s)",
     )
     parser.add_argument(
         "-i",

@@ -4,9 +4,7 @@
 """
 
 import importlib
-from collections.abc import Callable
 from types import ModuleType
-from typing import cast
 
 from .program import Program
 
@@ -22,9 +20,4 @@ def rung(name: str) -> ModuleType:
 
 def watch(name: str, program: Program) -> None:
     """Run the program on the rung with this name, to its end."""
-    try:
-        cast("Callable[[Program], None]", rung(name).watch)(program)
-    finally:
-        # A signal can strike in the very moment in which the rung leaves its `with` block, and
-        # then nothing in there has been stopped. It strikes once only.
-        program.close()
+    program.run(rung(name).watch)

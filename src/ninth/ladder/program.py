@@ -372,6 +372,8 @@ class Program:
         self._show = show or LineDisplay(interval=interval)
         self._grace = grace
         self._stderr = stderr
+        # Called in the handler, when a signal is only noted: for loops that have to be woken up.
+        self.on_asked: Callable[[], object] = lambda: None
         self._signum: int | None = None  # the first that asked us to stop
         self._raised = False
         self._shield = False  # set while an exception from a signal would do harm
@@ -379,6 +381,15 @@ class Program:
         self._entered = False
         self._reserve = -1  # a descriptor kept for stopping, which has to look into /proc
         self._previous: dict[int, object] = {}
+
+    def run(self, watch: Callable[["Program"], None]) -> None:
+        """Have a loop run this program, to its end."""
+        try:
+            watch(self)
+        finally:
+            # A signal can strike in the very moment in which a loop leaves its `with` block, and
+            # then nothing in there has been stopped. It strikes once only.
+            self.close()
 
     def start(self, command: str) -> Child:
         """Start one command. Raises StartError with the reason when that is impossible."""
@@ -459,7 +470,9 @@ class Program:
         self._signum = self._signum or signum
         # Raised once: a second exception could hit the clean-up that the first has started. That
         # Python drops exceptions in some places, a __del__ for one, is made good by render().
-        if not self._shield and not self._raised:
+        if self._shield:
+            self.on_asked()
+        elif not self._raised:
             self.raise_if_asked()
 
     def _stop_children(self) -> None:

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from ninth import __version__
+from ninth.cli.all_loops import LOOPS
 from ninth.cli.ending import fail
-from ninth.ladder import RUNGS
 
 from .measuring import Job, MeasuringError, measure
 from .progress import Progress
@@ -61,8 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--loops",
         metavar="NAMES",
         type=_loops,
-        default=RUNGS,
-        help=f"some of {', '.join(RUNGS)}, separated by commas (default: all)",
+        default=LOOPS,
+        help=f"some of {', '.join(LOOPS)}, separated by commas (default: all)",
     )
     parser.add_argument(
         "--children",
@@ -188,11 +188,11 @@ def _check_writable(option: str, path: str, parser: argparse.ArgumentParser) -> 
 def _loops(text: str) -> tuple[str, ...]:
     names = [name.strip() for name in text.split(",")]
     for name in names:
-        if name not in RUNGS:
+        if name not in LOOPS:
             raise argparse.ArgumentTypeError(
-                f"there is no loop {name!r}: choose from {', '.join(RUNGS)}"
+                f"there is no loop {name!r}: choose from {', '.join(LOOPS)}"
             )
-    return tuple(sorted(set(names), key=RUNGS.index))
+    return tuple(sorted(set(names), key=LOOPS.index))
 
 
 def _children(text: str) -> int:

@@ -28,6 +28,7 @@ COLORS = {
     "generator": "#8250df",
     "coroutine": "#bf3989",
     "asyncio": "#0969da",
+    "ninth": "#1f2328",
 }
 STYLE: Any = {
     "font.family": "DejaVu Sans",

@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from ninth.ladder import watch
+from ninth.cli.all_loops import watch
 from ninth.ladder.program import Child, Interrupted, LatestLine, Program, StartError
 
 from . import workload
