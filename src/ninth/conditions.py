@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from ninth import files, watchers
 from ninth.current import innermost
+from ninth.direct import DirectWait
 from ninth.exits import check_child, watch_exit
+from ninth.loop.core import Core
 from ninth.numbers import seconds_of
 from ninth.signals import check_signal, listen
 from ninth.signals import name_of as signal_name
@@ -241,6 +243,16 @@ class OfFile(Condition[F]):
     def __init__(self, file: F) -> None:
         files.descriptor(file, self._name)
         self._subject = file
+
+    def __await__(self) -> Generator[Any, None, F]:
+        """Wait until it is true, and return the file."""
+        loop = asyncio.get_running_loop()
+        core = getattr(loop, "core", None)
+        file = self._subject
+        if isinstance(core, Core) and not files.can_hold_data(file):
+            fd = file if type(file) is int else files.descriptor(file, self._name)
+            return DirectWait(core, loop, file, fd, self._interest)  # type: ignore[return-value]
+        return super().__await__()
 
     def _begin(self, wait: Wait, index: int) -> Cancellable | None:
         file = self._subject
