@@ -18,7 +18,7 @@ else:
     from ninth.loop import uncompiled as cython
 
 if cython.compiled:
-    from cython.cimports.ninth.loop.c_system import EAGAIN, EINTR, c_read, c_write, errno
+    from cython.cimports.ninth.loop.c_system import EAGAIN, EINTR, c_write, errno
     from cython.cimports.ninth.loop.stream import raise_errno
 
 # Reads of plain Python; see Stream.take_in.
@@ -27,15 +27,6 @@ READ_SIZE = 64 * 1024
 
 class ReadPipe(Stream):
     """The reading end. Thread-safe: no."""
-
-    def c_take_in(self, place: Any, size: int) -> int:
-        """Read into C memory; see Stream.c_take_in()."""
-        if cython.compiled:
-            got = c_read(self.fd, place, size)
-            if got < 0 and errno not in {EAGAIN, EINTR}:
-                raise_errno()
-            return got
-        raise NotImplementedError
 
     def take_in(self) -> bytes | None:
         """Read once; see Stream.take_in()."""

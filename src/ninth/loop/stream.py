@@ -12,7 +12,7 @@ it is large.
 
 Reading. The poll calls `on_events` and the protocol gets what one recv() returned. Small reads go
 through one buffer for the whole program and leave as bytes of their exact size; a stream whose
-last read filled that buffer gets a large object of its own to read into.
+last read was large reads straight into its next object.
 
 Ends. `closing` is set by close() and abort(); `lost` counts from the moment connection_lost() is
 on its way. The descriptor is taken from the poller before it is closed, always: a duplicate in
@@ -39,7 +39,7 @@ else:
     from ninth.loop import uncompiled as cython
 
 if cython.compiled:
-    from cython.cimports.cpython.bytes import PyBytes_AS_STRING, PyBytes_FromStringAndSize
+    from cython.cimports.cpython.bytes import PyBytes_AS_STRING
     from cython.cimports.cpython.contextvars import PyContext_Enter, PyContext_Exit
     from cython.cimports.ninth.loop.c_system import (
         EAGAIN,
@@ -47,9 +47,10 @@ if cython.compiled:
         MSG_NOSIGNAL,
         READ,
         WRITE,
-        c_recv,
         c_send,
         errno,
+        read_large,
+        read_small,
     )
 else:
     from ninth.loop.poller import READ, WRITE
@@ -57,11 +58,12 @@ else:
 # What is written in one turn is sent at once from here on.
 SEND_AT_ONCE = 64 * 1024
 
-# The most that one read delivers.
-MOST_READ = 256 * 1024
+# The most that one read delivers. More would make the C library's allocator map and unmap memory
+# for each read, which costs more than another call.
+MOST_READ = 64 * 1024
 
-# The size of the buffer that all small reads share, in compiled code.
-COMMON_SIZE = 64 * 1024
+# From here on a read is large: copying it costs more than shrinking an object.
+LARGE_FROM = 16 * 1024
 
 # How many pieces one call may send; every system takes as many.
 MOST_PIECES = 512
@@ -228,32 +230,11 @@ class Stream(Source):
         Raises: OSError.
         """
         if not cython.compiled:
-            # More than this at a time makes the allocator map and unmap memory for each read.
-            data = self.sock.recv(MOST_READ if self.large else COMMON_SIZE)  # type: ignore[union-attr]
-            self.large = len(data) >= COMMON_SIZE
-            return data
-        if self.large:
-            # The last read filled the common buffer: read into the final object.
-            data = PyBytes_FromStringAndSize(cython.NULL, MOST_READ)
-            size = self.c_take_in(PyBytes_AS_STRING(data), MOST_READ)
-            if size >= 0:
-                self.large = size >= COMMON_SIZE
-                return data[:size]
-        else:
-            size = self.c_take_in(common, COMMON_SIZE)
-            if size >= 0:
-                self.large = size >= COMMON_SIZE
-                return PyBytes_FromStringAndSize(common, size)
-        return None
-
-    def c_take_in(self, place: Any, size: int) -> int:
-        """Read into C memory; return how much came, -1 if nothing is ready. Compiled only."""
-        if cython.compiled:
-            got = c_recv(self.fd, place, size, 0)
-            if got < 0 and errno not in {EAGAIN, EINTR}:
-                raise_errno()
-            return got
-        raise NotImplementedError
+            return self.sock.recv(MOST_READ)  # type: ignore[union-attr]
+        data = read_large(self.fd, MOST_READ) if self.large else read_small(self.fd, common, MOST_READ)
+        if data is not None:
+            self.large = len(data) >= LARGE_FROM
+        return data
 
     def c_put_out(self, data: Any, size: int) -> int:
         """Send C memory once; return how much the system took. Compiled only."""
