@@ -199,7 +199,8 @@ class Datagrams(Source):
 
     def send(self, data: Any, addr: Any) -> None:
         """Hand one packet to the system."""
-        if self.connected:
+        if self.connected or addr is None:
+            # Without an address the socket may still have a peer, as one of a socketpair() does.
             self.sock.send(data)
         else:
             self.sock.sendto(data, addr)
@@ -304,7 +305,7 @@ class Datagrams(Source):
         if not self.lost:
             self.lost = 1
             self.unregister()
-            self.loop.call_soon(self.finish, error)
+            self.loop.call_soon(self.finish, error, context=self.context)
 
     def unregister(self) -> None:
         """Take the descriptor from the poller."""

@@ -41,7 +41,7 @@ class ReadPipe(Stream):
         self.ended = True
         self.closing = True
         self.read_off()
-        self.loop.call_soon(self.protocol.eof_received)
+        self.loop.call_soon(self.protocol.eof_received, context=self.context)
         self.lose(None)
 
     def fail(self, error: BaseException, message: str) -> None:

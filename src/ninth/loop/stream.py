@@ -583,7 +583,7 @@ class Stream(Source):
         self.lost = 1
         self.interest = 0
         self.unregister()
-        self.loop.call_soon(self.finish, error)
+        self.loop.call_soon(self.finish, error, context=self.context)
 
     def unregister(self) -> None:
         """Take the descriptor from the poller."""
