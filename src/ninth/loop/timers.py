@@ -73,6 +73,8 @@ class Timer(Handle):
     def describe(self) -> list[str]:
         """Return the parts of the timer's representation."""
         parts = Handle.describe(self)
+        # asyncio's name of it, which people search their logs for.
+        parts[0] = "TimerHandle"
         parts.insert(2 if self._cancelled else 1, f"when={self._when}")
         return parts
 
