@@ -10,16 +10,30 @@ if os.environ.get("NINTH_PURE") == "1":
     pure.prefer_source()
 
 if TYPE_CHECKING:
-    from ninth.asyncio_loop import EventLoop, new_event_loop
+    from ninth.asyncio_loop import EventLoop, install, new_event_loop
+    from ninth.loop import READ, WRITE, Loop
 
 __version__ = "0.1.0.dev0"
 
-__all__ = ["EventLoop", "__version__", "is_compiled", "new_event_loop"]
+__all__ = [
+    "READ",
+    "WRITE",
+    "EventLoop",
+    "Loop",
+    "__version__",
+    "install",
+    "is_compiled",
+    "new_event_loop",
+]
 
 # Where each public name lives; loaded when it is first asked for, because the command line must
 # not wait for asyncio.
 HOMES = {
+    "READ": "ninth.loop",
+    "WRITE": "ninth.loop",
     "EventLoop": "ninth.asyncio_loop",
+    "Loop": "ninth.loop",
+    "install": "ninth.asyncio_loop",
     "new_event_loop": "ninth.asyncio_loop",
 }
 

@@ -56,6 +56,9 @@ else:
 TURNS_PER_POLL = 16
 SECONDS_PER_POLL = 0.001
 
+# Memory of this order comes and goes within one turn of a busy loop, in bytes.
+LARGEST_BUFFER = 8 * 1024 * 1024
+
 # Longer waits are cut: some systems refuse them.
 LONGEST_WAIT = 24 * 3600.0
 
@@ -139,6 +142,10 @@ class Core:
         self.turns = 0
         self.polled_at = 0.0
         self.first_poll = False
+        # glibc takes blocks above 128 KiB from the kernel and gives each back when it is freed, and
+        # so the end of its heap above 256 KiB, until it sees a larger block freed; buffers of
+        # streams cross both lines all the time. One that is never touched takes no memory.
+        bytearray(LARGEST_BUFFER)
         self.wakeup = WakeUp()
         self.wakeup_fd = self.wakeup.read_fd
         self.watch_wakeup()
@@ -457,6 +464,24 @@ class Core:
         watch = self.known(fd)
         if watch is not None and waiter in watch.waiters:
             watch.waiters.remove(waiter)
+            self.settle(watch, False)
+
+    def add_handle(self, fd: int, conditions: int, handle: Handle) -> None:
+        """Make a handle ready whenever a descriptor is, beside all others."""
+        watch = self.watch_of(fd)
+        again = not watch.wanted()
+        watch.others.append((conditions, handle))
+        try:
+            self.arm(watch, again)
+        except OSError:
+            self.remove_handle(fd, handle)
+            raise
+
+    def remove_handle(self, fd: int, handle: Handle) -> None:
+        """Undo add_handle(); idempotent."""
+        watch = self.known(fd)
+        if watch is not None:
+            watch.others = [other for other in watch.others if other[1] is not handle]
             self.settle(watch, False)
 
     def make_handle(self, callback: Callable[..., object], args: tuple[Any, ...]) -> Handle:
