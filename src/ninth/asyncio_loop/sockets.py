@@ -9,29 +9,23 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ninth.asyncio_loop import stdlib
 from ninth.loop.poller import READ, WRITE
 from ninth.loop.waiter import Waiter, receive, send
-
-if TYPE_CHECKING:
-    from ninth.loop.core import Core
 
 # How long to wait, in seconds, until a listening unix socket whose queue is full is tried again:
 # the system has no event for that.
 RETRY_CONNECT = 0.01
 
 
-class SocketOperations:
+class SocketOperations(stdlib.Base):
     """A part of EventLoop: one operation each, awaited. Thread-safe: no.
 
     Each raises ValueError for a socket that blocks (in debug mode), TypeError for an SSLSocket,
     RuntimeError if a transport uses the socket, and OSError from the system.
     """
-
-    core: Core
-    _debug: bool
 
     def _check_sock(self, sock: socket.socket) -> None:
         stdlib.check_ssl_socket(sock)

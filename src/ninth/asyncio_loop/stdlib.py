@@ -22,8 +22,12 @@ from asyncio import (
 from asyncio.log import logger
 from typing import TYPE_CHECKING, Any
 
+from ninth.loop.core import fileno
+
 if TYPE_CHECKING:
     import socket
+
+    from ninth.loop.core import Core
 
 __all__ = [
     "SENDFILE_TRY_NATIVE",
@@ -40,6 +44,7 @@ __all__ = [
     "end_run",
     "has_child_watcher_of_user",
     "iscoroutine",
+    "keep_usable",
     "logger",
     "report_slow",
     "resolve",
@@ -103,6 +108,54 @@ def describe_socket(sock: socket.socket, extra: dict[str, Any]) -> None:
             extra["peername"] = None
 
 
+class EndedTLS:
+    """Stands in for the TLS protocol of a transport whose connection is gone."""
+
+    _app_protocol = None
+    _app_reading_paused = True
+    _app_writing_paused = False
+    _incoming_low_water = _incoming_high_water = 0
+    _outgoing_low_water = _outgoing_high_water = 0
+
+    def _get_extra_info(self, _name: str, default: Any = None) -> Any:
+        return default
+
+    def _get_read_buffer_size(self) -> int:
+        return 0
+
+    _get_write_buffer_size = _get_read_buffer_size
+
+    def _ignore(self, *_: object) -> None:
+        """Do nothing: there is nobody left to do it for."""
+
+    _abort = _control_app_writing = _control_ssl_reading = _pause_reading = _ignore
+    _resume_reading = _set_app_protocol = _set_read_buffer_limits = _ignore
+    _set_write_buffer_limits = _write_appdata = _ignore
+
+
+class SSLProtocolTransport(sslproto._SSLProtocolTransport):
+    """asyncio's TLS transport, whose methods stay usable when it is closed twice.
+
+    The original drops its protocol then, even if that is still writing what is left, and every
+    later call is an AttributeError.
+    """
+
+    def close(self) -> None:
+        """Shut the connection down; idempotent."""
+        if not self._closed:
+            self._closed = True
+            self._ssl_protocol._start_shutdown()
+        elif getattr(self._ssl_protocol, "_transport", None) is None:
+            # Dropped all the same, because it holds the SSLContext and more.
+            self._ssl_protocol = EndedTLS()
+
+
+def keep_usable(transport: Any) -> Any:
+    """Turn a TLS transport that asyncio made into one of ours, and return it."""
+    transport.__class__ = SSLProtocolTransport
+    return transport
+
+
 def begin_run(loop: Any) -> None:
     """Make loop the running loop of this thread; asyncio's part of run_forever().
 
@@ -152,6 +205,8 @@ def has_child_watcher_of_user() -> bool:
 class Base(asyncio.SelectorEventLoop):
     """asyncio's loop without its engine: no selector, no pipe, no queues of its own."""
 
+    core: Core
+
     def _make_self_pipe(self) -> None:
         """Make nothing: the core has its own."""
         self._ssock = self._csock = None
@@ -160,6 +215,15 @@ class Base(asyncio.SelectorEventLoop):
     def _close_self_pipe(self) -> None:
         """Close nothing."""
         self._internal_fds -= 1  # type: ignore[has-type]
+
+    def _own_fd(self, file: Any) -> int:
+        """Return the descriptor of a file that no transport uses."""
+        fd = fileno(file)
+        transport = self.transport_of(fd)
+        if transport is not None:
+            message = f"File descriptor {file!r} is used by transport {transport!r}"
+            raise RuntimeError(message)
+        return fd
 
     def transport_of(self, fd: int) -> Any:
         """Return the open transport that uses a descriptor, or None."""
