@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+import weakref
 from asyncio import (
     base_events,
     constants,
@@ -133,6 +134,17 @@ class EndedTLS:
     _set_write_buffer_limits = _write_appdata = _ignore
 
 
+class FadingTLS:
+    """The TLS protocol of a transport as long as somebody else holds it, then an EndedTLS."""
+
+    def __init__(self, protocol: Any) -> None:
+        self.protocol = weakref.ref(protocol)
+
+    def __getattr__(self, name: str) -> Any:
+        protocol = self.protocol()
+        return getattr(EndedTLS() if protocol is None else protocol, name)
+
+
 class SSLProtocolTransport(sslproto._SSLProtocolTransport):
     """asyncio's TLS transport, whose methods stay usable when it is closed twice.
 
@@ -145,9 +157,9 @@ class SSLProtocolTransport(sslproto._SSLProtocolTransport):
         if not self._closed:
             self._closed = True
             self._ssl_protocol._start_shutdown()
-        elif getattr(self._ssl_protocol, "_transport", None) is None:
-            # Dropped all the same, because it holds the SSLContext and more.
-            self._ssl_protocol = EndedTLS()
+        elif not isinstance(self._ssl_protocol, FadingTLS):
+            # Not held any more, for it holds the SSLContext and the program's protocol.
+            self._ssl_protocol = FadingTLS(self._ssl_protocol)
 
 
 def keep_usable(transport: Any) -> Any:
