@@ -253,7 +253,7 @@ class Core:
         self.timers.push(timer)
         return timer
 
-    def check(self, callback: Any, method: str, same_thread: bool) -> None:  # noqa: FBT001
+    def check(self, callback: Any, method: str, same_thread: bool) -> None:
         """Refuse what call_soon() and its kind must not be given."""
         if self.closed:
             raise RuntimeError("Event loop is closed")
@@ -294,7 +294,7 @@ class Core:
             return cython.cast(Watch, self.table[fd]) if cython.compiled else self.table[fd]
         return None
 
-    def arm(self, watch: Watch, again: bool) -> None:  # noqa: FBT001
+    def arm(self, watch: Watch, again: bool) -> None:
         """Make the poller wait for what is wanted; again: as in EpollPoller.set()."""
         wanted = watch.wanted()
         if not again and (watch.always or watch.armed & wanted == wanted):
@@ -323,7 +323,7 @@ class Core:
                 # Closed behind our back: nothing of it is waited for any more.
                 watch.armed = 0
 
-    def settle(self, watch: Watch, eager: bool) -> None:  # noqa: FBT001
+    def settle(self, watch: Watch, eager: bool) -> None:
         """Tidy up after a watcher left: writability always, readability if eager."""
         if self.closed:
             return
@@ -414,7 +414,7 @@ class Core:
         if before is not None:
             before.cancel()
 
-    def clear_reader(self, fd: int, eager: bool) -> bool:  # noqa: FBT001
+    def clear_reader(self, fd: int, eager: bool) -> bool:
         """Empty the reader's slot; return whether there was one."""
         watch = self.known(fd)
         if watch is None:
@@ -689,7 +689,7 @@ class Core:
                     # What did not run yet stays for the next run.
                     self.ready[:0] = batch[position:]
                     raise
-                except BaseException as error:  # noqa: BLE001
+                except BaseException as error:
                     batch[position - 1] = None  # type: ignore[call-overload]
                     self.callback_failed(handle, error)
         finally:
@@ -705,7 +705,7 @@ class Core:
             handle.call()
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self.callback_failed(handle, error)
         handle = None  # type: ignore[assignment]
 
