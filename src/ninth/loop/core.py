@@ -24,7 +24,7 @@ import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from ninth.loop import formatting
+from ninth.loop import allocator, formatting
 from ninth.loop.handles import Handle
 from ninth.loop.poller import EpollPoller
 from ninth.loop.timers import Timer, Timers
@@ -101,7 +101,7 @@ class Core:
     """
 
     ready: list[Handle]
-    spare: list[Handle]
+    spare: list[Handle] | None
     table: list[Watch | None]
     unsent: list[Source]
     always: list[Watch]
@@ -117,6 +117,7 @@ class Core:
         self.poller = poller
         self.epoll = poller if isinstance(poller, EpollPoller) else None
         self.report = report
+        allocator.teach()
         self.ready = []
         self.spare = []
         self.table = []
@@ -169,7 +170,7 @@ class Core:
             self.check(callback, "call_soon", True)
         handle = new_handle(callback, args, self, context)
         if self.debug:
-            handle._source_traceback = formatting.extract_stack()  # noqa: SLF001
+            handle._source_traceback = formatting.extract_stack()
         self.ready.append(handle)
         return handle
 
@@ -187,7 +188,7 @@ class Core:
             self.check(callback, "call_soon_threadsafe", False)
         handle = new_handle(callback, args, self, context)
         if self.debug:
-            handle._source_traceback = formatting.extract_stack()  # noqa: SLF001
+            handle._source_traceback = formatting.extract_stack()
         if self.thread == 0 or self.thread == get_ident():
             self.ready.append(handle)
         else:
@@ -249,7 +250,7 @@ class Core:
             raise ValueError(message)
         timer = new_timer(when, callback, args, self, context)
         if self.debug:
-            timer._source_traceback = formatting.extract_stack()  # noqa: SLF001
+            timer._source_traceback = formatting.extract_stack()
         self.timers.push(timer)
         return timer
 
@@ -488,7 +489,7 @@ class Core:
         """Return a handle that is not ready yet, for the slots of a descriptor."""
         handle = new_handle(callback, args, self, None)
         if self.debug:
-            handle._source_traceback = formatting.extract_stack()  # noqa: SLF001
+            handle._source_traceback = formatting.extract_stack()
         return handle
 
     def watch_wakeup(self) -> None:
@@ -663,8 +664,8 @@ class Core:
         batch = self.ready
         if self.reorder is not None:
             self.reorder(batch)
-        self.ready = self.spare
-        self.spare = []
+        self.ready = [] if self.spare is None else self.spare
+        self.spare = None
         size = len(batch)
         position = 0
         try:
@@ -674,7 +675,7 @@ class Core:
                     while position < size:
                         handle = batch[position]
                         position += 1
-                        if handle._cancelled:  # noqa: SLF001
+                        if handle._cancelled:
                             pass
                         elif self.debug:
                             self.run_measured(handle)
@@ -728,8 +729,8 @@ class Core:
             handle.owner.callback_failed(handle, error)
             return
         shown = formatting.format_callback(
-            handle._callback,  # noqa: SLF001
-            handle._args,  # noqa: SLF001
+            handle._callback,
+            handle._args,
             debug=self.debug,
         )
         context: dict[str, Any] = {
@@ -737,8 +738,8 @@ class Core:
             "exception": error,
             "handle": handle,
         }
-        if handle._source_traceback:  # noqa: SLF001
-            context["source_traceback"] = handle._source_traceback  # noqa: SLF001
+        if handle._source_traceback:
+            context["source_traceback"] = handle._source_traceback
         self.report(context)
 
     def write_out(self) -> None:
