@@ -21,7 +21,7 @@ from ninth.asyncio_loop.selector_view import SelectorView
 from ninth.asyncio_loop.sockets import SocketOperations
 from ninth.asyncio_loop.subprocesses import Subprocesses
 from ninth.loop.children import Children
-from ninth.loop.core import Core, fileno
+from ninth.loop.core import Core
 from ninth.loop.new_poller import new_poller
 from ninth.loop.selectors_poller import SelectorsPoller
 from ninth.loop.signals import Signals
@@ -120,13 +120,13 @@ class EventLoop(SocketOperations, Transports, Subprocesses):
         super().close()
         self.core.close()
 
-    def set_debug(self, enabled: bool) -> None:  # noqa: FBT001
+    def set_debug(self, enabled: bool) -> None:
         """Switch asyncio's debug mode on or off."""
         super().set_debug(enabled)
         self.core.debug = bool(enabled)
 
     @property
-    def slow_callback_duration(self) -> float:  # type: ignore[override]
+    def slow_callback_duration(self) -> float:
         """From how many seconds on a callback is reported in debug mode."""
         return self.core.slow_callback_duration
 
@@ -208,17 +208,17 @@ class EventLoop(SocketOperations, Transports, Subprocesses):
     # Files
 
     def _add_reader(self, fd: int, callback: Callable[..., object], *args: Any) -> Handle:
-        self._check_closed()  # type: ignore[attr-defined]
+        self._check_closed()
         handle = self.core.make_handle(callback, args)
         self.core.set_reader(fd, handle)
         return handle
 
     def _remove_reader(self, fd: int) -> bool:
         # The transports of asyncio close what they remove: the poller must know at once.
-        return not self.is_closed() and self.core.clear_reader(fd, True)  # noqa: FBT003
+        return not self.is_closed() and self.core.clear_reader(fd, True)
 
     def _add_writer(self, fd: int, callback: Callable[..., object], *args: Any) -> Handle:
-        self._check_closed()  # type: ignore[attr-defined]
+        self._check_closed()
         handle = self.core.make_handle(callback, args)
         self.core.set_writer(fd, handle)
         return handle
@@ -250,7 +250,7 @@ class EventLoop(SocketOperations, Transports, Subprocesses):
 
     def remove_reader(self, fd: Any) -> bool:
         """Undo add_reader(); return whether there was a callback."""
-        return not self.is_closed() and self.core.clear_reader(self._added_fd(fd), False)  # noqa: FBT003
+        return not self.is_closed() and self.core.clear_reader(self._added_fd(fd), False)
 
     def add_writer(self, fd: Any, callback: Any, *args: Any) -> None:
         """Call callback(*args) whenever fd is writable; replaces the callback before.
@@ -297,8 +297,8 @@ class EventLoop(SocketOperations, Transports, Subprocesses):
         """
         if stdlib.iscoroutine(callback) or asyncio.iscoroutinefunction(callback):
             raise TypeError("coroutines cannot be used with add_signal_handler()")
-        self._check_signal(sig)  # type: ignore[attr-defined]
-        self._check_closed()  # type: ignore[attr-defined]
+        self._check_signal(sig)
+        self._check_closed()
         self._signals.add(sig, self.core.make_handle(callback, args))
 
     def remove_signal_handler(self, sig: int) -> bool:
@@ -306,7 +306,7 @@ class EventLoop(SocketOperations, Transports, Subprocesses):
 
         Raises: TypeError and ValueError for what is no signal.
         """
-        self._check_signal(sig)  # type: ignore[attr-defined]
+        self._check_signal(sig)
         return self._signals.remove(sig)
 
 

@@ -1,9 +1,9 @@
 """Making ninth's loop the default of a program that cannot pass a factory.
 
-Where a program says how its loop is made, say so: `asyncio.run(main(), loop_factory=
-ninth.new_event_loop)` (Python 3.12), `asyncio.Runner(loop_factory=ninth.new_event_loop)`.
-Otherwise asyncio.run(), asyncio.new_event_loop() and, where it makes loops, asyncio.get_event_loop()
-ask the policy. Python 3.14 deprecates policies, and 3.16 has none; install() then says so.
+Where a program says how its loop is made, say so: `asyncio.run(main(),
+loop_factory=ninth.new_event_loop)` (Python 3.12) or the same of `asyncio.Runner`. Otherwise
+asyncio.run(), asyncio.new_event_loop() and, where it makes loops, asyncio.get_event_loop() ask the
+policy. Python 3.14 deprecates policies, and 3.16 has none; install() then says so.
 """
 
 from __future__ import annotations

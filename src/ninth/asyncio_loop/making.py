@@ -64,7 +64,7 @@ class Transports(stdlib.Base):
             ssl_shutdown_timeout=ssl_shutdown_timeout,
         )
         SocketTransport(self, rawsock, ssl_protocol, extra=extra, server=server)
-        return stdlib.keep_usable(ssl_protocol._app_transport)
+        return stdlib.app_transport_of(ssl_protocol)
 
     def _make_datagram_transport(
         self,
@@ -137,7 +137,7 @@ class Transports(stdlib.Base):
                     raise
                 self._rest(error, sock, protocol_factory, sslcontext, server, backlog, *timeouts)
                 return
-            conn.setblocking(False)  # noqa: FBT003
+            conn.setblocking(False)
             extra = {"peername": address}
             if sslcontext is None:
                 self._serve(protocol_factory, conn, extra, server)
@@ -176,7 +176,7 @@ class Transports(stdlib.Base):
         except (KeyboardInterrupt, SystemExit):
             conn.close()
             raise
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             conn.close()
             self.call_exception_handler(
                 {

@@ -34,8 +34,8 @@ class SocketOperations(stdlib.Base):
 
     async def _ready_to(self, sock: socket.socket, interest: int) -> None:
         """Wait until a socket is readable or writable."""
-        fd = self._own_fd(sock)  # type: ignore[attr-defined]
-        future: asyncio.Future[None] = self.create_future()  # type: ignore[attr-defined]
+        fd = self._own_fd(sock)
+        future: asyncio.Future[None] = self.create_future()
         waiter = Waiter(interest, future)
         self.core.add_waiter(fd, sock, waiter)
         try:
@@ -112,7 +112,7 @@ class SocketOperations(stdlib.Base):
             except (BlockingIOError, InterruptedError):
                 await self._ready_to(sock, READ)
             else:
-                conn.setblocking(False)  # noqa: FBT003
+                conn.setblocking(False)
                 return conn, address
 
     async def sock_connect(self, sock: socket.socket, address: Any) -> None:

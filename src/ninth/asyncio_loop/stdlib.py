@@ -23,6 +23,7 @@ from asyncio import (
 from asyncio.log import logger
 from typing import TYPE_CHECKING, Any
 
+from ninth.loop.children import reap
 from ninth.loop.core import fileno
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ __all__ = [
     "SSLProtocol",
     "TransportSocket",
     "UnixSubprocessTransport",
+    "app_transport_of",
     "attach_to_server",
     "begin_run",
     "check_ssl_socket",
@@ -47,11 +49,11 @@ __all__ = [
     "iscoroutine",
     "keep_usable",
     "logger",
+    "process_ended",
     "report_slow",
     "resolve",
     "set_nodelay",
     "set_result_unless_cancelled",
-    "watcher_reaps_all_children",
 ]
 
 SSLProtocol = sslproto.SSLProtocol
@@ -70,13 +72,6 @@ def report_slow(handle: Any, seconds: float) -> None:
     """Warn of a callback that kept the loop busy, in debug mode."""
     shown = base_events._format_handle(handle)
     base_events.logger.warning("Executing %s took %.3f seconds", shown, seconds)
-
-
-def watcher_reaps_all_children() -> bool:
-    """Return whether a program has set asyncio's FastChildWatcher, which Python 3.14 removed."""
-    fast = getattr(unix_events, "FastChildWatcher", None)
-    policy = getattr(events, "_event_loop_policy", None)
-    return fast is not None and isinstance(getattr(policy, "_watcher", None), fast)
 
 
 def attach_to_server(server: Any, transport: Any) -> None:
@@ -156,16 +151,21 @@ class SSLProtocolTransport(sslproto._SSLProtocolTransport):
         """Shut the connection down; idempotent."""
         if not self._closed:
             self._closed = True
-            self._ssl_protocol._start_shutdown()
+            self._ssl_protocol._start_shutdown()  # type: ignore[union-attr]
         elif not isinstance(self._ssl_protocol, FadingTLS):
             # Not held any more, for it holds the SSLContext and the program's protocol.
-            self._ssl_protocol = FadingTLS(self._ssl_protocol)
+            self._ssl_protocol = FadingTLS(self._ssl_protocol)  # type: ignore[assignment]
 
 
 def keep_usable(transport: Any) -> Any:
     """Turn a TLS transport that asyncio made into one of ours, and return it."""
     transport.__class__ = SSLProtocolTransport
     return transport
+
+
+def app_transport_of(protocol: Any) -> Any:
+    """Return the transport that the program sees of a TLS protocol."""
+    return keep_usable(protocol._app_transport)
 
 
 def begin_run(loop: Any) -> None:
@@ -195,6 +195,22 @@ def end_run(loop: Any) -> None:
         loop._old_agen_hooks = None
 
 
+def process_ended(transport: Any, pid: int) -> None:
+    """Tell a subprocess transport that its child has ended, and with which code."""
+    code = transport._proc.returncode
+    if code is None:
+        code = reap(pid)
+    if code is None:
+        logger.warning("Unknown child process pid %d, will report returncode 255", pid)
+        code = 255
+    transport._process_exited(code)
+
+
+async def wait_for_process(transport: Any) -> None:
+    """Wait until a subprocess transport has seen the end of its child."""
+    await transport._wait()
+
+
 async def resolve(loop: Any, address: Any, sock: socket.socket) -> Any:
     """Return what getaddrinfo() says of an address; no resolver is asked for literal ones."""
     return await loop._ensure_resolved(
@@ -222,11 +238,11 @@ class Base(asyncio.SelectorEventLoop):
     def _make_self_pipe(self) -> None:
         """Make nothing: the core has its own."""
         self._ssock = self._csock = None
-        self._internal_fds += 1  # type: ignore[has-type]
+        self._internal_fds += 1
 
     def _close_self_pipe(self) -> None:
         """Close nothing."""
-        self._internal_fds -= 1  # type: ignore[has-type]
+        self._internal_fds -= 1
 
     def _own_fd(self, file: Any) -> int:
         """Return the descriptor of a file that no transport uses."""
@@ -239,7 +255,7 @@ class Base(asyncio.SelectorEventLoop):
 
     def transport_of(self, fd: int) -> Any:
         """Return the open transport that uses a descriptor, or None."""
-        transport = self._transports.get(fd)  # type: ignore[attr-defined]
+        transport = self._transports.get(fd)
         if transport is not None and not transport.is_closing():
             return transport
         return None
@@ -247,5 +263,5 @@ class Base(asyncio.SelectorEventLoop):
     def claim(self, sock: socket.socket, transport: Any) -> None:
         """Note that a descriptor belongs to a transport."""
         fd = sock.fileno()
-        self._transports[fd] = transport  # type: ignore[attr-defined]
-        self.core.note_file(fd, sock)  # type: ignore[attr-defined]
+        self._transports[fd] = transport
+        self.core.note_file(fd, sock)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ninth.asyncio_loop import stdlib
-from ninth.loop.children import reap
 
 if TYPE_CHECKING:
     import asyncio
@@ -30,13 +30,9 @@ class Subprocesses(stdlib.Base):
         extra: Any = None,
         **kwargs: Any,
     ) -> asyncio.SubprocessTransport:
-        if stdlib.watcher_reaps_all_children():
-            # It would take the exit code of our child as well: it has to tell us.
-            return await super()._make_subprocess_transport(  # type: ignore[misc,no-any-return]
-                protocol, args, shell, stdin, stdout, stderr, bufsize, extra=extra, **kwargs
-            )
         if stdlib.has_child_watcher_of_user():
-            return await super()._make_subprocess_transport(  # type: ignore[misc, no-any-return]
+            # It may reap all children, ours as well: then it has to tell us.
+            return await super()._make_subprocess_transport(  # type: ignore[misc]
                 protocol, args, shell, stdin, stdout, stderr, bufsize, extra, **kwargs
             )
         waiter = self.create_future()
@@ -53,26 +49,13 @@ class Subprocesses(stdlib.Base):
             extra=extra,
             **kwargs,
         )
-        pid = transport.get_pid()
-
-        def ended(pid: int) -> None:
-            code = transport._proc.returncode
-            if code is None:
-                code = reap(pid)
-            if code is None:
-                stdlib.logger.warning(
-                    "Unknown child process pid %d, will report returncode 255", pid
-                )
-                code = 255
-            transport._process_exited(code)
-
-        self._children.watch(pid, ended)
+        self._children.watch(transport.get_pid(), partial(stdlib.process_ended, transport))
         try:
             await waiter
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException:
             transport.close()
-            await transport._wait()
+            await stdlib.wait_for_process(transport)
             raise
         return transport

@@ -48,9 +48,9 @@ else:
     from threading import get_ident
     from time import monotonic
 
-    from ninth.loop.handles import Handle as new_handle
+    from ninth.loop.handles import Handle as new_handle  # noqa: N813
     from ninth.loop.poller import READ, WRITE
-    from ninth.loop.timers import Timer as new_timer
+    from ninth.loop.timers import Timer as new_timer  # noqa: N813
 
 # While there is work, the poller is asked this often.
 TURNS_PER_POLL = 16
@@ -565,7 +565,7 @@ class Core:
         return min(seconds, LONGEST_WAIT)
 
     def poll(self, seconds: float, now: float) -> float:
-        """Steps 2 and 3; return the time afterwards."""
+        """Take steps 2 and 3; return the time afterwards."""
         if seconds != 0.0:
             self.waiting = True
             if self.from_threads or self.signalled:
@@ -581,7 +581,10 @@ class Core:
         self.polled_at = now
         if cython.compiled and self.epoll is not None:
             for index in range(self.epoll.found):
-                self.dispatch(self.epoll.buffer[index].data.fd, self.epoll.buffer[index].events)
+                self.dispatch(
+                    self.epoll.buffer[index].data.fd,  # type: ignore[attr-defined]
+                    self.epoll.buffer[index].events,  # type: ignore[attr-defined]
+                )
         else:
             for fd, mask in events:
                 self.dispatch(fd, mask)

@@ -17,6 +17,7 @@ from ninth.loop.signals import Signals
 if TYPE_CHECKING:
     import contextvars
     from collections.abc import Callable
+    from typing import Self
 
     from ninth.loop.children import ChildWatch
     from ninth.loop.handles import Handle
@@ -72,7 +73,7 @@ class Loop:
         state = "closed" if core.closed else "running" if core.thread else "idle"
         return f"<{type(self).__name__} {state}>"
 
-    def __enter__(self) -> Loop:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -147,7 +148,7 @@ class Loop:
 
     def remove_reader(self, file: Any) -> bool:
         """Undo add_reader(); return whether there was a callback."""
-        return self._core.clear_reader(fileno(file), False)  # noqa: FBT003
+        return self._core.clear_reader(fileno(file), False)
 
     def add_writer(self, file: Any, callback: Callable[..., object], *args: Any) -> None:
         """Call callback(*args) whenever file is writable; otherwise as add_reader()."""
@@ -220,8 +221,8 @@ class Loop:
         context: a dictionary with "message", "exception" and "handle", as with asyncio.
         Raises: TypeError for what cannot be called.
         """
-        if handler is not None and not callable(handler):
-            message = f"a callable object or None was expected, got {handler!r}"
+        if not (handler is None or callable(handler)):
+            message = f"a callable object or None was expected, got {handler!r}"  # type: ignore[unreachable]
             raise TypeError(message)
         self._handler = handler
 
@@ -229,7 +230,7 @@ class Loop:
         if self._handler is not None:
             try:
                 self._handler(self, context)
-            except Exception:  # noqa: BLE001
+            except Exception:
                 logger.exception("Exception in the exception handler of %r", self)
             else:
                 return

@@ -102,7 +102,7 @@ class WritePipe(Stream):
 
     def put_out(self, data: Any) -> int:
         """Write data once; see Stream.put_out()."""
-        if cython.compiled:
+        if cython.compiled:  # noqa: SIM102  (Cython leaves it out only by itself)
             if type(data) is bytes:
                 return Stream.put_out(self, data)
         try:

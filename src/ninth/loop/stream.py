@@ -21,6 +21,7 @@ another process must not leave events behind under this number.
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import os
 import socket
@@ -95,7 +96,7 @@ class Stream(Source):
         sock: socket.socket,
         protocol: Any,
         transport: Any,
-        buffered: bool,  # noqa: FBT001
+        buffered: bool,
         on_lost: Callable[[], None] | None,
         log: Any,
     ) -> None:
@@ -125,7 +126,7 @@ class Stream(Source):
         self.drained = None
         self.set_protocol(protocol, buffered)
 
-    def set_protocol(self, protocol: Any, buffered: bool) -> None:  # noqa: FBT001
+    def set_protocol(self, protocol: Any, buffered: bool) -> None:
         """Deliver to this protocol; buffered: it is one with get_buffer()."""
         self.protocol = protocol
         self.buffered = buffered
@@ -202,7 +203,7 @@ class Stream(Source):
             return
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self.fail(error, "Fatal read error on socket transport")
             return
         if not data:
@@ -214,14 +215,14 @@ class Stream(Source):
                 context = self.context
                 PyContext_Enter(context)
                 try:
-                    self.receive(data)
+                    self.receive(data)  # type: ignore[misc]
                 finally:
                     PyContext_Exit(context)
             else:
                 self.context.run(self.receive, data)  # type: ignore[arg-type]
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self.fail(error, "Fatal error: protocol.data_received() call failed.")
 
     def take_in(self) -> bytes | None:
@@ -231,7 +232,10 @@ class Stream(Source):
         """
         if not cython.compiled:
             return self.sock.recv(MOST_READ)  # type: ignore[union-attr]
-        data = read_large(self.fd, MOST_READ) if self.large else read_small(self.fd, common, MOST_READ)
+        if self.large:
+            data = read_large(self.fd, MOST_READ)
+        else:
+            data = read_small(self.fd, common, MOST_READ)  # type: ignore[name-defined]  # noqa: F821
         if data is not None:
             self.large = len(data) >= LARGE_FROM
         return data
@@ -252,10 +256,10 @@ class Stream(Source):
         try:
             buffer = self.context.run(self.protocol.get_buffer, -1)
             if not len(buffer):
-                raise RuntimeError("get_buffer() returned an empty buffer")  # noqa: TRY301
+                raise RuntimeError("get_buffer() returned an empty buffer")
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self.fail(error, "Fatal error: protocol.get_buffer() call failed.")
             return
         try:
@@ -264,7 +268,7 @@ class Stream(Source):
             return
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self.fail(error, "Fatal read error on socket transport")
             return
         if not count:
@@ -274,7 +278,7 @@ class Stream(Source):
             self.context.run(self.protocol.buffer_updated, count)
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self.fail(error, "Fatal error: protocol.buffer_updated() call failed.")
 
     def read_end(self) -> None:
@@ -286,7 +290,7 @@ class Stream(Source):
             keep_open = self.context.run(self.protocol.eof_received)
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self.fail(error, "Fatal error: protocol.eof_received() call failed.")
             return
         if keep_open:
@@ -365,7 +369,7 @@ class Stream(Source):
             self.send()
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self.send_failed(error)
             return
         if not self.chunks:
@@ -391,7 +395,7 @@ class Stream(Source):
             self.send()
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self.send_failed(error)
             return
         if not self.chunks:
@@ -423,7 +427,7 @@ class Stream(Source):
 
     def put_out(self, data: Any) -> int:
         """Send data once; return how much the system took. Raises: OSError."""
-        if cython.compiled:
+        if cython.compiled:  # noqa: SIM102  (Cython leaves it out only by itself)
             if type(data) is bytes:
                 return self.c_put_out(PyBytes_AS_STRING(data), len(data))
         try:
@@ -511,7 +515,7 @@ class Stream(Source):
             self.protocol.pause_writing()
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self.report(error, "protocol.pause_writing() failed")
 
     def resume_protocol(self) -> None:
@@ -521,7 +525,7 @@ class Stream(Source):
             self.context.run(self.protocol.resume_writing)
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self.report(error, "protocol.resume_writing() failed")
 
     # Ends
@@ -532,7 +536,7 @@ class Stream(Source):
             return
         self.flush()
         if self.closing:
-            return
+            return  # type: ignore[unreachable]
         self.closing = True
         self.read_off()
         if not self.chunks:
@@ -541,10 +545,8 @@ class Stream(Source):
     def abort(self) -> None:
         """End the connection; what one call cannot send is lost."""
         if not self.lost and self.queued and not self.blocked and self.chunks:
-            try:
+            with contextlib.suppress(OSError):
                 self.send()
-            except OSError:
-                pass
         self.force_close(None)
 
     def fail(self, error: BaseException, message: str) -> None:
