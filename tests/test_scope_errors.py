@@ -76,7 +76,8 @@ async def test_an_error_in_a_callback_is_one_in_a_task() -> None:
 async def test_errors_of_all_kinds_leave_together() -> None:
     async def body(scope: ninth.Scope) -> None:
         scope.start(spoil)
-        scope.after(0.001, fail)
+        await asyncio.sleep(0)
+        scope.after(0, fail)
         try:
             await stay()
         finally:

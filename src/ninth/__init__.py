@@ -12,11 +12,12 @@ if os.environ.get("NINTH_PURE") == "1":
     pure.prefer_source()
 
 if TYPE_CHECKING:
-    from ninth.asyncio_loop import EventLoop, new_event_loop
+    from ninth.asyncio_loop import EventLoop, install, new_event_loop
     from ninth.callbacks import STOP
     from ninth.children import Process
     from ninth.conditions import after, at, exited, finished, readable, signalled, writable
     from ninth.errors import BusyError, FileClosedError, LineTooLong
+    from ninth.loop import READ, WRITE, Loop
     from ninth.processes import open_process, run_process
     from ninth.registrations import Registration
     from ninth.run import run, sleep, timeout
@@ -29,11 +30,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "READ",
     "STOP",
+    "WRITE",
     "BusyError",
     "EventLoop",
     "FileClosedError",
     "LineTooLong",
+    "Loop",
     "Process",
     "Registration",
     "Scope",
@@ -45,6 +49,7 @@ __all__ = [
     "exited",
     "finished",
     "from_thread",
+    "install",
     "is_compiled",
     "new_event_loop",
     "open_process",
@@ -67,17 +72,21 @@ HOMES = {
     "EventLoop": "ninth.asyncio_loop",
     "FileClosedError": "ninth.errors",
     "LineTooLong": "ninth.errors",
+    "Loop": "ninth.loop",
     "Process": "ninth.children",
+    "READ": "ninth.loop",
     "Registration": "ninth.registrations",
     "STOP": "ninth.callbacks",
     "Scope": "ninth.scope",
     "Stream": "ninth.streams",
+    "WRITE": "ninth.loop",
     "after": "ninth.conditions",
     "at": "ninth.conditions",
     "close": "ninth.watchers",
     "exited": "ninth.conditions",
     "finished": "ninth.conditions",
     "from_thread": "ninth.threads",
+    "install": "ninth.asyncio_loop",
     "new_event_loop": "ninth.asyncio_loop",
     "open_process": "ninth.processes",
     "readable": "ninth.conditions",

@@ -94,6 +94,7 @@ class Process:
         self._at_end: list[Registration] = []
         self._at_gone: list[Registration] = []
         self._at_left_behind: list[Registration] = []
+        self._at_over: list[Registration] = []
         _living.add(self)
         try:
             self.stdin = Stream(popen.stdin) if popen.stdin else None
@@ -171,8 +172,15 @@ class Process:
         return registration
 
     def when_left_behind(self, callback: Callable[[], object]) -> Registration:
-        """Call back when the process has ended and left something of its group running."""
+        """Call back when the process has ended, and left something that stop() will end.
+
+        That is something of its group that still runs, or a pipe that is still open.
+        """
         return Registration(self._at_left_behind, callback)
+
+    def when_over(self, callback: Callable[[], object]) -> Registration:
+        """Call back when the process was reaped and its pipes are closed: nothing of it is left."""
+        return Registration(self._at_over, callback)
 
     def stop(self) -> None:
         """Begin to end the process and what is left of its group; idempotent."""
@@ -181,6 +189,7 @@ class Process:
         self._stopping = True
         if self.gone:
             self.close_pipes()
+            self._call(self._at_over)
             return
         self._send(signal.SIGTERM)
         # A stopped process cannot act on the request.
@@ -217,6 +226,11 @@ class Process:
         # What the session started in other groups may have been missed while it was being found.
         self._send(signal.SIGKILL)
         self._reap()
+
+    def has_open_pipes(self) -> bool:
+        """Return whether one of the pipes was not closed yet."""
+        streams = (self.stdin, self.stdout, self.stderr)
+        return any(stream is not None and not stream.closed for stream in streams)
 
     def close_pipes(self) -> None:
         """Close our ends of the pipes; who waits for one is woken with FileClosedError."""
@@ -273,9 +287,11 @@ class Process:
             self._watch = None
         self._popen.poll()
         _living.discard(self)
-        if self._stopping:
+        over = self._stopping or not self.has_open_pipes()
+        if over:
             self.close_pipes()
         self._call(self._at_gone)
+        self._call(self._at_over if over else self._at_left_behind)
 
     def _send(self, signum: int) -> None:
         # Who runs as somebody else cannot be stopped by us, only waited for.

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from ninth import files, watchers
 from ninth.current import innermost
+from ninth.direct import FileCondition
 from ninth.exits import check_child, watch_exit
 from ninth.numbers import seconds_of
 from ninth.signals import check_signal, listen
@@ -74,7 +75,8 @@ class Condition(Generic[T_co]):
     Await it, or several with `|`. Thread-safe: no.
     """
 
-    __slots__ = ("__weakref__", "_subject")
+    # Subclasses have `_subject`, and __weakref__; no slots here, for one has a compiled base.
+    __slots__ = ()
 
     _subject: Any
 
@@ -200,7 +202,7 @@ def look_at_files(conditions: tuple[Condition[Any], ...], fired: set[int]) -> No
                 return
             waiting[index] = condition
     for index, condition in waiting.items():
-        fd = files.descriptor(condition._subject, condition._name)
+        fd = files.descriptor(condition._subject, condition._function)
         if files.is_ready(fd, select.POLLIN if condition._interest == READ else select.POLLOUT):
             fired.add(index)
 
@@ -229,22 +231,19 @@ class FileWait(Watcher):
         self.table.remove(self)
 
 
-class OfFile(Condition[F]):
+class OfFile(FileCondition, Condition[F]):
     """A condition of a file."""
 
     __slots__ = ()
 
     _subject: F
-    _name: str
-    _interest: int
 
-    def __init__(self, file: F) -> None:
-        files.descriptor(file, self._name)
-        self._subject = file
+    def _await_anywhere(self) -> Generator[Any, None, F]:
+        return Condition.__await__(self)
 
     def _begin(self, wait: Wait, index: int) -> Cancellable | None:
         file = self._subject
-        fd = files.descriptor(file, self._name)
+        fd = files.descriptor(file, self._function)
         if self._interest == READ and files.holds_data(file, fd):
             # By way of the loop, so that who reads a full buffer lets others run.
             return wait.loop.call_soon(wait.fire, index)
@@ -266,22 +265,18 @@ class Readable(OfFile[F]):
     """A file can be read without blocking, has ended, or has an error to tell."""
 
     __slots__ = ()
-    _name = "readable"
-    _interest = READ
 
 
 class Writable(OfFile[F]):
     """A file can be written without blocking, or has an error to tell."""
 
     __slots__ = ()
-    _name = "writable"
-    _interest = WRITE
 
 
 class After(Condition[None]):
     """Some seconds have passed, counted from each await."""
 
-    __slots__ = ()
+    __slots__ = ("__weakref__", "_subject")
 
     def __init__(self, seconds: float) -> None:
         self._subject = seconds_of(seconds, "after")
@@ -330,7 +325,7 @@ class DoneCallback:
 class Finished(Condition[T]):
     """A task has ended, in whatever way."""
 
-    __slots__ = ()
+    __slots__ = ("__weakref__", "_subject")
 
     _subject: asyncio.Future[T]
 
@@ -356,7 +351,7 @@ class Finished(Condition[T]):
 class Exited(Condition[int | None]):
     """A process has ended."""
 
-    __slots__ = ("_code",)
+    __slots__ = ("__weakref__", "_code", "_subject")
 
     def __init__(self, child: Any) -> None:
         check_child(child, "exited()")
@@ -379,7 +374,15 @@ class Signalled(Condition[signal.Signals]):
     It is an item of the innermost scope, and listens until that ends or stops.
     """
 
-    __slots__ = ("_arrived", "_listeners", "_scope", "_waits", "background")
+    __slots__ = (
+        "__weakref__",
+        "_arrived",
+        "_listeners",
+        "_scope",
+        "_subject",
+        "_waits",
+        "background",
+    )
 
     _subject: frozenset[signal.Signals]
 
@@ -485,12 +488,12 @@ def readable(file: F) -> Readable[F]:
         while chunk := os.read(await ninth.readable(fd), 65536):
             ...
     """
-    return Readable(file)
+    return Readable(file, READ, "readable")
 
 
 def writable(file: F) -> Writable[F]:
     """Return the condition that a file can be written without blocking; see readable()."""
-    return Writable(file)
+    return Writable(file, WRITE, "writable")
 
 
 def after(seconds: float) -> After:

@@ -6,21 +6,47 @@ event finds nobody: whoever waits again before that costs no call to the kernel.
 be another file's by then, and epoll has forgotten the old one without a word. So the call is saved
 only where that cannot be: for an object that keeps its descriptor until it is closed, and that
 is the very object that was waited for last.
+
+DirectWait is what `await readable(file)` comes to here: one object that is the watcher in the table
+and the iterator that the task runs.
 """
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import weakref
+from io import BufferedReader, BufferedWriter, FileIO
+from socket import socket
 from typing import TYPE_CHECKING, Any
 
 from ninth import files
+from ninth.errors import FileClosedError
+from ninth.loop.core import Core
 from ninth.loop.poller import READ
+from ninth.loop.watch import Source
 
 if TYPE_CHECKING:
-    from ninth.errors import FileClosedError
-    from ninth.loop.core import Core
+    import cython
+
     from ninth.loop.watch import Watch
-    from ninth.watchers import Watcher
+else:
+    from ninth.loop import uncompiled as cython
+
+if cython.compiled:
+    from cython.cimports.ninth.loop.handles import new_handle
+else:
+    from ninth.loop.handles import new_handle
+
+# Objects of these very types keep their descriptor until they are closed, and then say so: if such
+# an object has its number still, the number is still the same file.
+STEADY = frozenset({FileIO, BufferedReader, BufferedWriter, socket})
+
+# No system has more, and C could not hold any number.
+MOST_DESCRIPTORS = 2**30
+
+# A name of our own, which the compiled module finds quickly.
+running_loop = asyncio.get_running_loop
 
 
 class DirectTable:
@@ -31,31 +57,13 @@ class DirectTable:
     def __init__(self, core: Core) -> None:
         self.core = core
 
-    def add(self, watcher: Watcher) -> None:
+    def add(self, watcher: Any) -> None:
         """Begin to watch; see Table.add."""
-        core = self.core
-        fd = watcher.fd
-        watch = core.watch_of(fd)
-        dropped = bool(watch.waiters) and self.drop_closed(watch)
-        if dropped:
-            watch = core.watch_of(fd)
-        again = (not note_file(watch, watcher.file) and not watch.wanted()) or dropped
-        watch.waiters.append(watcher)
-        try:
-            core.arm(watch, again)
-            if watch.always:
-                files.refuse_directory(fd, "readable" if watcher.interest == READ else "writable")
-        except BaseException:
-            watch.waiters.remove(watcher)
-            core.settle(watch, True)  # noqa: FBT003
-            raise
+        add(self.core, watcher, watcher.fd, watcher.file)
 
-    def remove(self, watcher: Watcher) -> None:
+    def remove(self, watcher: Any) -> None:
         """Stop watching; idempotent."""
-        watch = self.core.known(watcher.fd)
-        if watch is not None and watcher in watch.waiters:
-            watch.waiters.remove(watcher)
-            self.core.settle(watch, False)  # noqa: FBT003
+        remove(self.core, watcher, watcher.fd)
 
     def close(self, fd: int, error: FileClosedError) -> None:
         """Tell all watchers of a descriptor that it will be closed, and forget it."""
@@ -68,15 +76,47 @@ class DirectTable:
             for watcher in told:
                 watcher.on_closed(error)
 
-    def drop_closed(self, watch: Watch) -> bool:
-        """Tell the watchers whose file was closed; return whether there were any."""
-        dropped = False
-        for watcher in list(watch.waiters):
-            file = getattr(watcher, "file", None)
-            if file is not None and not files.is_same(file, watch.fd):
-                dropped = True
-                watcher.close_behind()
-        return dropped
+
+def add(core: Core, watcher: Any, fd: int, file: Any) -> None:
+    """Put a watcher into the table, and have the kernel watch the descriptor.
+
+    Raises: OSError if the file cannot be watched, IsADirectoryError among them.
+    """
+    watch = core.watch_of(fd)
+    dropped = False
+    if watch.waiters and drop_closed(watch):
+        dropped = True
+        watch = core.watch_of(fd)
+    known = note_file(watch, file)
+    again = dropped or (not known and watch.wanted() == 0)
+    watch.waiters.append(watcher)
+    try:
+        core.arm(watch, again)
+        if watch.always:
+            files.refuse_directory(fd, "readable" if watcher.interest == READ else "writable")
+    except BaseException:
+        watch.waiters.remove(watcher)
+        core.settle(watch, True)  # noqa: FBT003
+        raise
+
+
+def remove(core: Core, watcher: Any, fd: int) -> None:
+    """Take a watcher out of the table; idempotent."""
+    watch = core.known(fd)
+    if watch is not None and watcher in watch.waiters:
+        watch.waiters.remove(watcher)
+        core.settle(watch, False)  # noqa: FBT003
+
+
+def drop_closed(watch: Watch) -> bool:
+    """Tell the watchers whose file was closed; return whether there were any."""
+    dropped = False
+    for watcher in list(watch.waiters):
+        file = getattr(watcher, "file", None)
+        if file is not None and not files.is_same(file, watch.fd):
+            dropped = True
+            watcher.close_behind()
+    return dropped
 
 
 def note_file(watch: Watch, file: Any) -> bool:
@@ -84,10 +124,210 @@ def note_file(watch: Watch, file: Any) -> bool:
 
     Returns: whether the descriptor is known to be still the file that is registered.
     """
-    if type(file) not in files.STEADY:
+    if type(file) is int or type(file) not in STEADY:
         watch.file = None
         return False
     if watch.file is not None and watch.file() is file:
         return True
     watch.file = weakref.ref(file)
     return False
+
+
+def closed_behind(file: Any) -> FileClosedError:
+    """Return the error for a file that somebody closed without ninth.close()."""
+    message = f"{file!r} was closed while it was waited for: close it with ninth.close()"
+    return FileClosedError(errno.EBADF, message)
+
+
+def number_of(file: Any) -> int:
+    """Return the descriptor of what is used most; -1 for what needs a closer look."""
+    if type(file) is int:
+        return file if file <= MOST_DESCRIPTORS else -1
+    if type(file) is socket or type(file) is FileIO:
+        try:
+            return int(file.fileno())
+        except ValueError:
+            return -1
+    return -1
+
+
+class FileCondition:
+    """A condition of a file, as far as it is worth compiling.
+
+    interest: READ or WRITE. function: the name of the function that makes it, for errors.
+    """
+
+    __slots__ = ("__weakref__", "_function", "_interest", "_subject")
+
+    def __init__(self, file: Any, interest: int, function: str) -> None:
+        if number_of(file) < 0:
+            files.descriptor(file, function)
+        self._subject = file
+        self._interest = interest
+        self._function = function
+
+    def __await__(self) -> Any:
+        """Wait until it is true, and return the file."""
+        loop = running_loop()
+        core = getattr(loop, "core", None)
+        file = self._subject
+        if isinstance(core, Core):
+            fd = number_of(file)
+            if fd >= 0:
+                return DirectWait(core, loop, file, fd, self._interest)
+            if not files.can_hold_data(file):
+                fd = files.descriptor(file, self._function)
+                return DirectWait(core, loop, file, fd, self._interest)
+        return self._await_anywhere()
+
+    def _await_anywhere(self) -> Any:
+        """Wait by the means that every loop has."""
+        raise NotImplementedError
+
+
+class DirectWait(Source):
+    """One `await` of one file, which holds no data of its own, on a loop that has a Core.
+
+    It is three things at once, so that a wait costs one object: what the loop's table tells of an
+    event; the iterator that the task's coroutine goes through; and what that gives to the task
+    to be woken by, which needs the methods below of a future, and of asyncio's protocol for one.
+
+    interest: READ or WRITE. The value of the await is the file.
+    """
+
+    __slots__ = (
+        "_asyncio_future_blocking",
+        "begun",
+        "callback",
+        "context",
+        "core",
+        "error",
+        "fd",
+        "file",
+        "loop",
+        "over",
+    )
+
+    def __init__(self, core: Core, loop: Any, file: Any, fd: int, interest: int) -> None:
+        self.core = core
+        self.loop = loop
+        self.file = file
+        self.fd = fd
+        self.interest = interest
+        self.callback: Any = None
+        self.context: Any = None
+        self.error: Any = None
+        self.begun = False
+        self.over = False
+        self._asyncio_future_blocking = False
+
+    # For the coroutine
+
+    def __iter__(self) -> DirectWait:
+        return self
+
+    def __next__(self) -> Any:
+        """Begin to wait; and when the task runs again, return the file."""
+        if not self.begun:
+            self.begun = True
+            add(self.core, self, self.fd, self.file)
+        elif self.over:
+            if self.error is not None:
+                raise self.error
+            raise StopIteration(self.file)
+        elif self._asyncio_future_blocking:
+            raise RuntimeError("this wait needs a task: await it in a coroutine that asyncio runs")
+        self._asyncio_future_blocking = True
+        return self
+
+    def send(self, _value: Any) -> Any:
+        """Do what next() does."""
+        return self.__next__()
+
+    def throw(self, kind: Any, value: Any = None, traceback: Any = None) -> Any:
+        """Stop waiting, and raise: the task was cancelled."""
+        self.close()
+        if value is None:
+            value = kind() if isinstance(kind, type) else kind
+        if traceback is not None:
+            value = value.with_traceback(traceback)
+        raise value
+
+    def close(self) -> None:
+        """Stop waiting: the coroutine is thrown away, or cancelled."""
+        self.over = True
+        remove(self.core, self, self.fd)
+
+    # For the task
+
+    def get_loop(self) -> Any:
+        """Return the loop on which it waits."""
+        return self.loop
+
+    def add_done_callback(self, callback: Any, *, context: Any = None) -> None:
+        """Take the one callback: that of the task that waits."""
+        self.callback = callback
+        self.context = context
+        if self.over:
+            self.wake()
+
+    def remove_done_callback(self, callback: Any) -> int:
+        """Forget the callback."""
+        if self.callback is None or self.callback != callback:
+            return 0
+        self.callback = None
+        return 1
+
+    def done(self) -> bool:
+        """Return whether the wait is over."""
+        return self.over
+
+    def result(self) -> None:
+        """Return nothing: what came of it is told to the coroutine."""
+
+    def cancel(self, msg: Any = None) -> bool:  # noqa: ARG002
+        """Decline, once it is over; else wake the task, which then is told that it is cancelled."""
+        if self.over:
+            return False
+        self.close()
+        # The task raises what its coroutine is to get, if it has been told before.
+        self.error = asyncio.CancelledError() if msg is None else asyncio.CancelledError(msg)
+        self.wake()
+        return True
+
+    def wake(self) -> None:
+        """Let the task run again, in the step for callbacks."""
+        self.over = True
+        callback = self.callback
+        if callback is not None:
+            self.callback = None
+            self.core.ready.append(new_handle(callback, (self,), self.core, self.context))
+
+    # For the loop
+
+    def on_events(self, mask: int) -> bool:  # noqa: ARG002
+        """Wake the task."""
+        if type(self.file) is not int and not self.is_open():
+            self.close_behind()
+            return False
+        if not self.over:
+            self.wake()
+        return True
+
+    def is_open(self) -> bool:
+        """Return whether the file object has its number still."""
+        try:
+            return bool(self.file.fileno() == self.fd)
+        except (OSError, ValueError):
+            return False
+
+    def close_behind(self) -> None:
+        """Take note that somebody closed the file without ninth.close()."""
+        remove(self.core, self, self.fd)
+        self.on_closed(closed_behind(self.file))
+
+    def on_closed(self, error: FileClosedError) -> None:
+        """Wake the task with the error."""
+        if not self.over:
+            self.error = error
+            self.wake()

@@ -19,7 +19,6 @@ import errno
 import io
 import os
 import select
-import socket
 import ssl
 import stat
 from typing import TYPE_CHECKING, Any, Protocol
@@ -52,10 +51,6 @@ HIDING = {
     ("urllib.response", "addbase"): "the socket of its connection",
     ("zipfile", "ZipExtFile"): "the file below it",
 }
-
-# Objects of these very types keep their descriptor until they are closed, and then say so: if such
-# an object has its number still, the number is still the same file.
-STEADY = frozenset({io.FileIO, io.BufferedReader, io.BufferedWriter, socket.socket})
 
 # How to look whether an object of a type holds data, None if it cannot.
 _looks: dict[type, Callable[[Any, int], bool] | None] = {int: None}

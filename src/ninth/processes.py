@@ -237,7 +237,7 @@ def start_process(
         process.close_pipes()
         raise
     process.when_left_behind(lambda: scope._release(process))  # noqa: SLF001
-    process.when_gone(lambda: scope._leave(process))  # noqa: SLF001
+    process.when_over(lambda: scope._leave(process))  # noqa: SLF001
     return process
 
 

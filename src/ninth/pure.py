@@ -34,4 +34,4 @@ class SourceFinder:
 
 def prefer_source(package: str = "ninth") -> None:
     """Import the modules of the package as plain Python from now on."""
-    sys.meta_path.insert(0, SourceFinder(package))  # type: ignore[arg-type]
+    sys.meta_path.insert(0, SourceFinder(package))

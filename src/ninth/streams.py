@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import array
 import asyncio
+import codecs
 import contextlib
 import errno
 import fcntl
@@ -58,13 +59,13 @@ class StreamWatcher(Watcher):
 
     __slots__ = ("stream", "table")
 
-    def __init__(self, stream: Stream, fd: int, file: Any, interest: int, table: Table) -> None:
+    def __init__(self, stream: Stream, interest: int) -> None:
         self.stream = stream
-        self.fd = fd
-        self.file = file
+        self.fd = stream.fileno()
+        self.file = stream.file
         self.interest = interest
-        self.table = table
-        table.add(self)
+        self.table = stream.table
+        self.table.add(self)
 
     def on_events(self, mask: int) -> bool:  # noqa: ARG002
         """Read or write; return whether there is nothing more to watch for."""
@@ -97,7 +98,7 @@ class Stream:
             message = "Stream() was given an SSLSocket: TLS needs ninth.connect_tcp(…, ssl=…)"
             raise TypeError(message)
         self._fd = descriptor(file, "Stream")
-        self._file: Any = file
+        self.file: Any = file
         mode, self._kind = self._look()
         self._reads = mode & os.O_ACCMODE != os.O_WRONLY
         self._writes = mode & os.O_ACCMODE != os.O_RDONLY
@@ -125,6 +126,8 @@ class Stream:
         self._write_error: OSError | None = None
         self._write_ended = False
         self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.table: Table
         if isinstance(file, io.BufferedReader | io.BufferedRandom | io.BufferedRWPair):
             self._take_over(file)
         elif isinstance(file, io.BufferedWriter):
@@ -134,17 +137,17 @@ class Stream:
         """Return the flags and the kind of the file. Raises: as the class for what is no stream."""
         kind = os.fstat(self._fd).st_mode
         if stat.S_ISDIR(kind):
-            message = f"Stream() was given {self._file!r}, a directory: pass a file that has data"
+            message = f"Stream() was given {self.file!r}, a directory: pass a file that has data"
             raise IsADirectoryError(errno.EISDIR, message)
         if stat.S_ISSOCK(kind):
             sock = socket.socket(fileno=self._fd)
             try:
                 if sock.type != socket.SOCK_STREAM:
-                    message = f"Stream() was given {self._file!r}, which sends datagrams, not bytes"
+                    message = f"Stream() was given {self.file!r}, which sends datagrams, not bytes"
                     raise TypeError(message)
                 if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
                     message = (
-                        f"Stream() was given {self._file!r}, which listens: pass what it accepts"
+                        f"Stream() was given {self.file!r}, which listens: pass what it accepts"
                     )
                     raise TypeError(message)
             finally:
@@ -169,7 +172,7 @@ class Stream:
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else f"{self.pending()} bytes held"
-        return f"<Stream of {self._file!r}, {state}>"
+        return f"<Stream of {self.file!r}, {state}>"
 
     def fileno(self) -> int:
         """Return the descriptor, -1 when closed."""
@@ -308,7 +311,8 @@ class Stream:
         "\r\n".
         Raises: LookupError for an unknown encoding; in the loop as read_line().
         """
-        b"".decode(encoding, errors)
+        codecs.lookup(encoding)
+        codecs.lookup_error(errors)
         self._check_limit(limit)
         return Lines(self, encoding, errors, limit)
 
@@ -364,9 +368,11 @@ class Stream:
             if data is not None:
                 return self._hold(data)
         loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._use(loop)
         self._reader = waiter = loop.create_future()
         if self._read_watch is None:
-            self._read_watch = StreamWatcher(self, self._fd, self._file, READ, table_of(loop))
+            self._read_watch = StreamWatcher(self, READ)
         try:
             await waiter
         finally:
@@ -470,8 +476,8 @@ class Stream:
             return
         self._drop_watches()
         self._closed = True
-        if isinstance(self._file, socket.socket):
-            self._file.settimeout(self._timeout)
+        if isinstance(self.file, socket.socket):
+            self.file.settimeout(self._timeout)
         elif self._changed:
             os.set_blocking(self._fd, True)
 
@@ -490,10 +496,16 @@ class Stream:
             raise RuntimeError("write() after write_eof(): nothing can follow the end")
         if self._unsent:
             await self._flushed()
-        view = data if type(data) is bytes else memoryview(data).cast("B")
-        sent = self._write_now(view)
-        if sent < len(view):
-            self._unsent = memoryview(view)[sent:]
+        if type(data) is bytes:
+            await self._write(data)
+        else:
+            with memoryview(data) as view, view.cast("B") as flat:
+                await self._write(flat)
+
+    async def _write(self, data: bytes | memoryview) -> None:
+        sent = self._write_now(data)
+        if sent < len(data):
+            self._unsent = memoryview(data)[sent:]
             await self._flushed()
 
     async def write_eof(self) -> None:
@@ -517,7 +529,7 @@ class Stream:
         elif not self._reads and not os.isatty(self._fd):
             self.close()
         else:
-            message = f"write_eof() on {self._file!r}, which has no end that could be sent"
+            message = f"write_eof() on {self.file!r}, which has no end that could be sent"
             raise io.UnsupportedOperation(message)
         self._write_ended = True
 
@@ -550,15 +562,19 @@ class Stream:
     async def _flushed(self) -> None:
         """Wait until nothing is unsent."""
         loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._use(loop)
         self._writer = waiter = loop.create_future()
         if self._write_watch is None:
-            self._write_watch = StreamWatcher(self, self._fd, self._file, WRITE, table_of(loop))
+            self._write_watch = StreamWatcher(self, WRITE)
         try:
             await waiter
         finally:
             self._writer = None
             # A writer that is cancelled gets its buffer back, and may change it.
-            self._unsent = bytes(self._unsent)
+            unsent, self._unsent = self._unsent, bytes(self._unsent)
+            if isinstance(unsent, memoryview):
+                unsent.release()
 
     def on_writable(self) -> bool:
         """Send what is unsent; return whether to watch no longer. The loop calls it."""
@@ -573,7 +589,9 @@ class Stream:
             else:
                 waiter.set_exception(error)
             return True
-        self._unsent = self._unsent[sent:]
+        unsent, self._unsent = self._unsent, self._unsent[sent:]
+        if isinstance(unsent, memoryview):
+            unsent.release()
         if self._unsent:
             return False
         self._write_watch = None
@@ -603,7 +621,7 @@ class Stream:
                 self._unsent = b""
         self._closed = True
         self.on_closed(None)
-        close(self._file)
+        close(self.file)
 
     def on_closed(self, error: FileClosedError | None) -> None:
         """Wake who waits: the file was closed, by us or by somebody else."""
@@ -611,6 +629,12 @@ class Stream:
         for waiter in (self._reader, self._writer):
             if waiter is not None and not waiter.done():
                 waiter.set_exception(error or closed_meanwhile(self))
+
+    def _use(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wait in this loop from now on; one that was used before has ended."""
+        self._drop_watches()
+        self._loop = loop
+        self.table = table_of(loop)
 
     def _drop_watches(self) -> None:
         for watcher in (self._read_watch, self._write_watch):

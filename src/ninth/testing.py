@@ -20,28 +20,10 @@ Source: trio.testing.MockClock (autojump).
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ninth.asyncio_loop import EventLoop
-from ninth.loop.core import Core
 from ninth.loop.selectors_poller import SelectorsPoller
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ninth.loop.handles import Handle
-
-
-class SeededCore(Core):
-    """The core of a loop whose callbacks run in a shuffled order."""
-
-    shuffle: Callable[[list[Handle]], object] | None = None
-
-    def run_ready(self) -> None:
-        """Run what is ready now, shuffled if there is a seed."""
-        if self.shuffle is not None:
-            self.shuffle(self.ready)
-        super().run_ready()
 
 
 class VirtualLoop(EventLoop):
@@ -57,20 +39,20 @@ class VirtualLoop(EventLoop):
     Thread-safe: as EventLoop.
     """
 
-    core_class = SeededCore
-
     def __init__(
         self, seed: int | None = None, *, patience: float = 0.0, start: float = 0.0
     ) -> None:
+        # Closed until it is complete: what fails below must not be closed by __del__.
+        self._closed = True
         if not patience >= 0:
             message = f"patience is {patience}: pass seconds, 0 to jump at once"
             raise ValueError(message)
         self.seed = seed
         self._poller = VirtualPoller(patience, start)
-        super().__init__(self._poller)
+        super().__init__(poller=self._poller)
         if seed is not None:
             core: Any = self.core
-            core.shuffle = random.Random(seed).shuffle  # noqa: S311  (repeatable, not secret)
+            core.reorder = random.Random(seed).shuffle  # noqa: S311  (repeatable, not secret)
 
     def time(self) -> float:
         """Return the virtual time, in seconds. Thread-safe: yes."""

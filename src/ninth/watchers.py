@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ninth import files
 from ninth.current import innermost
-from ninth.direct import DirectTable
+from ninth.direct import DirectTable, closed_behind
 from ninth.errors import FileClosedError
 from ninth.loop.core import Core
 from ninth.loop.poller import READ, WRITE
@@ -70,8 +70,7 @@ class Watcher(Source):
     def close_behind(self) -> None:
         """Take note that somebody closed the file without ninth.close()."""
         self.table.remove(self)
-        message = f"{self.file!r} was closed while it was waited for: close it with ninth.close()"
-        self.on_closed(FileClosedError(errno.EBADF, message))
+        self.on_closed(closed_behind(self.file))
 
 
 class Table(Protocol):

@@ -75,12 +75,12 @@ class DatagramTransport(asyncio.DatagramTransport, asyncio.Transport):
     def __del__(self) -> None:
         datagrams = getattr(self, "_datagrams", None)
         if datagrams is not None and datagrams.sock is not None:
-            warnings.warn(f"unclosed transport {self!r}", ResourceWarning, source=self)
+            warnings.warn(f"unclosed transport {self!r}", ResourceWarning, 2, source=self)
             datagrams.release()
 
     def get_protocol(self) -> asyncio.BaseProtocol:
         """Return the protocol that gets the packets."""
-        return self._datagrams.protocol  # type: ignore[no-any-return]
+        return self._datagrams.protocol
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """Deliver to another protocol from now on."""

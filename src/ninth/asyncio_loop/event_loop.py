@@ -16,13 +16,12 @@ from selectors import BaseSelector
 from typing import TYPE_CHECKING, Any
 
 from ninth.asyncio_loop import stdlib
-from ninth.asyncio_loop.datagram_transport import DatagramTransport
-from ninth.asyncio_loop.pipe_transports import ReadPipeTransport, WritePipeTransport
+from ninth.asyncio_loop.making import Transports
 from ninth.asyncio_loop.selector_view import SelectorView
 from ninth.asyncio_loop.sockets import SocketOperations
-from ninth.asyncio_loop.transports import SocketTransport
-from ninth.loop.children import Children, reap
-from ninth.loop.core import Core, fileno
+from ninth.asyncio_loop.subprocesses import Subprocesses
+from ninth.loop.children import Children
+from ninth.loop.core import Core
 from ninth.loop.new_poller import new_poller
 from ninth.loop.selectors_poller import SelectorsPoller
 from ninth.loop.signals import Signals
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 BOUND = ("call_soon", "call_soon_threadsafe", "call_at", "call_later", "time")
 
 
-class EventLoop(SocketOperations, stdlib.Base):
+class EventLoop(SocketOperations, Transports, Subprocesses):
     """A complete asyncio event loop.
 
     selector: one of `selectors`; poller: an object like ninth.loop.poller.EpollPoller; by default
@@ -121,13 +120,13 @@ class EventLoop(SocketOperations, stdlib.Base):
         super().close()
         self.core.close()
 
-    def set_debug(self, enabled: bool) -> None:  # noqa: FBT001
+    def set_debug(self, enabled: bool) -> None:
         """Switch asyncio's debug mode on or off."""
         super().set_debug(enabled)
         self.core.debug = bool(enabled)
 
     @property
-    def slow_callback_duration(self) -> float:  # type: ignore[override]
+    def slow_callback_duration(self) -> float:
         """From how many seconds on a callback is reported in debug mode."""
         return self.core.slow_callback_duration
 
@@ -209,32 +208,23 @@ class EventLoop(SocketOperations, stdlib.Base):
     # Files
 
     def _add_reader(self, fd: int, callback: Callable[..., object], *args: Any) -> Handle:
-        self._check_closed()  # type: ignore[attr-defined]
+        self._check_closed()
         handle = self.core.make_handle(callback, args)
         self.core.set_reader(fd, handle)
         return handle
 
     def _remove_reader(self, fd: int) -> bool:
         # The transports of asyncio close what they remove: the poller must know at once.
-        return not self.is_closed() and self.core.clear_reader(fd, True)  # noqa: FBT003
+        return not self.is_closed() and self.core.clear_reader(fd, True)
 
     def _add_writer(self, fd: int, callback: Callable[..., object], *args: Any) -> Handle:
-        self._check_closed()  # type: ignore[attr-defined]
+        self._check_closed()
         handle = self.core.make_handle(callback, args)
         self.core.set_writer(fd, handle)
         return handle
 
     def _remove_writer(self, fd: int) -> bool:
         return not self.is_closed() and self.core.clear_writer(fd)
-
-    def _own_fd(self, file: Any) -> int:
-        """Return the descriptor of a file that no transport uses."""
-        fd = fileno(file)
-        transport = self.transport_of(fd)
-        if transport is not None:
-            message = f"File descriptor {file!r} is used by transport {transport!r}"
-            raise RuntimeError(message)
-        return fd
 
     def _added_fd(self, file: Any) -> int:
         """Return the descriptor under which a file was added, -1 if it is closed and unknown.
@@ -260,7 +250,7 @@ class EventLoop(SocketOperations, stdlib.Base):
 
     def remove_reader(self, fd: Any) -> bool:
         """Undo add_reader(); return whether there was a callback."""
-        return not self.is_closed() and self.core.clear_reader(self._added_fd(fd), False)  # noqa: FBT003
+        return not self.is_closed() and self.core.clear_reader(self._added_fd(fd), False)
 
     def add_writer(self, fd: Any, callback: Any, *args: Any) -> None:
         """Call callback(*args) whenever fd is writable; replaces the callback before.
@@ -276,76 +266,26 @@ class EventLoop(SocketOperations, stdlib.Base):
         """Undo add_writer(); return whether there was a callback."""
         return self._remove_writer(self._added_fd(fd))
 
-    # Transports
-
-    def _make_socket_transport(
+    async def getaddrinfo(
         self,
-        sock: socket.socket,
-        protocol: asyncio.BaseProtocol,
-        waiter: asyncio.Future[None] | None = None,
+        host: Any,
+        port: Any,
         *,
-        extra: dict[str, Any] | None = None,
-        server: Any = None,
-    ) -> SocketTransport:
-        self._own_fd(sock)
-        return SocketTransport(self, sock, protocol, waiter, extra, server)
-
-    def _make_ssl_transport(
-        self,
-        rawsock: socket.socket,
-        protocol: asyncio.BaseProtocol,
-        sslcontext: Any,
-        waiter: asyncio.Future[None] | None = None,
-        *,
-        server_side: bool = False,
-        server_hostname: str | None = None,
-        extra: dict[str, Any] | None = None,
-        server: Any = None,
-        ssl_handshake_timeout: float | None = None,
-        ssl_shutdown_timeout: float | None = None,
+        family: int = 0,
+        type: int = 0,  # noqa: A002
+        proto: int = 0,
+        flags: int = 0,
     ) -> Any:
-        self._own_fd(rawsock)
-        ssl_protocol = stdlib.SSLProtocol(
-            self,
-            protocol,
-            sslcontext,
-            waiter,
-            server_side,
-            server_hostname,
-            ssl_handshake_timeout=ssl_handshake_timeout,
-            ssl_shutdown_timeout=ssl_shutdown_timeout,
+        """Resolve a name, in a thread; a literal address at once, for it needs no resolver.
+
+        Raises: socket.gaierror.
+        """
+        if isinstance(port, int) and is_literal(host):
+            numeric = flags | socket.AI_NUMERICHOST
+            return socket.getaddrinfo(host, port, family, type, proto, numeric)
+        return await super().getaddrinfo(
+            host, port, family=family, type=type, proto=proto, flags=flags
         )
-        SocketTransport(self, rawsock, ssl_protocol, extra=extra, server=server)
-        return ssl_protocol._app_transport
-
-    def _make_datagram_transport(
-        self,
-        sock: socket.socket,
-        protocol: asyncio.DatagramProtocol,
-        address: Any = None,
-        waiter: asyncio.Future[None] | None = None,
-        extra: dict[str, Any] | None = None,
-    ) -> DatagramTransport:
-        self._own_fd(sock)
-        return DatagramTransport(self, sock, protocol, address, waiter, extra)
-
-    def _make_read_pipe_transport(
-        self,
-        pipe: Any,
-        protocol: asyncio.BaseProtocol,
-        waiter: asyncio.Future[None] | None = None,
-        extra: dict[str, Any] | None = None,
-    ) -> ReadPipeTransport:
-        return ReadPipeTransport(self, pipe, protocol, waiter, extra)
-
-    def _make_write_pipe_transport(
-        self,
-        pipe: Any,
-        protocol: asyncio.BaseProtocol,
-        waiter: asyncio.Future[None] | None = None,
-        extra: dict[str, Any] | None = None,
-    ) -> WritePipeTransport:
-        return WritePipeTransport(self, pipe, protocol, waiter, extra)
 
     # Signals
 
@@ -357,8 +297,8 @@ class EventLoop(SocketOperations, stdlib.Base):
         """
         if stdlib.iscoroutine(callback) or asyncio.iscoroutinefunction(callback):
             raise TypeError("coroutines cannot be used with add_signal_handler()")
-        self._check_signal(sig)  # type: ignore[attr-defined]
-        self._check_closed()  # type: ignore[attr-defined]
+        self._check_signal(sig)
+        self._check_closed()
         self._signals.add(sig, self.core.make_handle(callback, args))
 
     def remove_signal_handler(self, sig: int) -> bool:
@@ -366,69 +306,21 @@ class EventLoop(SocketOperations, stdlib.Base):
 
         Raises: TypeError and ValueError for what is no signal.
         """
-        self._check_signal(sig)  # type: ignore[attr-defined]
+        self._check_signal(sig)
         return self._signals.remove(sig)
 
-    # Children
 
-    async def _make_subprocess_transport(
-        self,
-        protocol: asyncio.SubprocessProtocol,
-        args: Any,
-        shell: bool,
-        stdin: Any,
-        stdout: Any,
-        stderr: Any,
-        bufsize: int,
-        extra: Any = None,
-        **kwargs: Any,
-    ) -> asyncio.SubprocessTransport:
-        if stdlib.watcher_reaps_all_children():
-            # It would take the exit code of our child as well: it has to tell us.
-            return await super()._make_subprocess_transport(  # type: ignore[misc,no-any-return]
-                protocol, args, shell, stdin, stdout, stderr, bufsize, extra=extra, **kwargs
-            )
-        if stdlib.has_child_watcher_of_user():
-            return await super()._make_subprocess_transport(  # type: ignore[misc, no-any-return]
-                protocol, args, shell, stdin, stdout, stderr, bufsize, extra, **kwargs
-            )
-        waiter = self.create_future()
-        transport = stdlib.UnixSubprocessTransport(
-            self,
-            protocol,
-            args,
-            shell,
-            stdin,
-            stdout,
-            stderr,
-            bufsize,
-            waiter=waiter,
-            extra=extra,
-            **kwargs,
-        )
-        pid = transport.get_pid()
-
-        def ended(pid: int) -> None:
-            code = transport._proc.returncode
-            if code is None:
-                code = reap(pid)
-            if code is None:
-                stdlib.logger.warning(
-                    "Unknown child process pid %d, will report returncode 255", pid
-                )
-                code = 255
-            transport._process_exited(code)
-
-        self._children.watch(pid, ended)
+def is_literal(host: Any) -> bool:
+    """Return whether a host is an address in numbers."""
+    if not isinstance(host, str):
+        return False
+    for family in (socket.AF_INET, socket.AF_INET6):
         try:
-            await waiter
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException:
-            transport.close()
-            await transport._wait()
-            raise
-        return transport
+            socket.inet_pton(family, host)
+        except (OSError, ValueError):
+            continue
+        return True
+    return False
 
 
 def new_event_loop() -> EventLoop:

@@ -42,12 +42,12 @@ class PipeTransport:
     def __del__(self) -> None:
         end = getattr(self, "_end", None)
         if end is not None and end.sock is not None:
-            warnings.warn(f"unclosed transport {self!r}", ResourceWarning, source=self)
+            warnings.warn(f"unclosed transport {self!r}", ResourceWarning, 2, source=self)
             end.release()
 
     def get_protocol(self) -> asyncio.BaseProtocol:
         """Return the protocol that gets the data."""
-        return self._end.protocol  # type: ignore[no-any-return]
+        return self._end.protocol
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """Deliver to another protocol from now on."""
@@ -61,7 +61,7 @@ class PipeTransport:
         """End, after what is left is written; idempotent."""
         self._end.close()
 
-    def _state(self, polled: bool) -> str:  # noqa: FBT001
+    def _state(self, polled: bool) -> str:
         if self._loop.is_closed():
             return "open"
         return "polling" if polled else "idle"
@@ -98,11 +98,9 @@ class ReadPipeTransport(PipeTransport, asyncio.ReadTransport):
         if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode)):
             self._pipe = None
             raise ValueError("Pipe transport is for pipes/sockets only.")
-        os.set_blocking(self._fileno, False)  # noqa: FBT003
+        os.set_blocking(self._fileno, False)
         buffered = isinstance(protocol, asyncio.BufferedProtocol)
-        self._end = ReadPipe(
-            loop.core, pipe, protocol, self, buffered, self._lost, stdlib.logger
-        )
+        self._end = ReadPipe(loop.core, pipe, protocol, self, buffered, self._lost, stdlib.logger)
         loop.call_soon(self._begin, waiter)
 
     def __repr__(self) -> str:
@@ -146,8 +144,8 @@ class WritePipeTransport(PipeTransport, stdlib.FlowControlMixin):
         if not (fifo or sock or stat.S_ISCHR(mode)):
             self._pipe = None
             raise ValueError("Pipe transport is only for pipes, sockets and character devices")
-        os.set_blocking(self._fileno, False)  # noqa: FBT003
-        end = WritePipe(loop.core, pipe, protocol, self, False, self._lost, stdlib.logger)  # noqa: FBT003
+        os.set_blocking(self._fileno, False)
+        end = WritePipe(loop.core, pipe, protocol, self, False, self._lost, stdlib.logger)
         # On AIX the reading side of a FIFO says nothing about the other end.
         end.watches_peer = sock or (fifo and not sys.platform.startswith("aix"))
         self._end = end

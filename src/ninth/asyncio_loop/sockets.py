@@ -9,29 +9,23 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ninth.asyncio_loop import stdlib
 from ninth.loop.poller import READ, WRITE
 from ninth.loop.waiter import Waiter, receive, send
-
-if TYPE_CHECKING:
-    from ninth.loop.core import Core
 
 # How long to wait, in seconds, until a listening unix socket whose queue is full is tried again:
 # the system has no event for that.
 RETRY_CONNECT = 0.01
 
 
-class SocketOperations:
+class SocketOperations(stdlib.Base):
     """A part of EventLoop: one operation each, awaited. Thread-safe: no.
 
     Each raises ValueError for a socket that blocks (in debug mode), TypeError for an SSLSocket,
     RuntimeError if a transport uses the socket, and OSError from the system.
     """
-
-    core: Core
-    _debug: bool
 
     def _check_sock(self, sock: socket.socket) -> None:
         stdlib.check_ssl_socket(sock)
@@ -40,8 +34,8 @@ class SocketOperations:
 
     async def _ready_to(self, sock: socket.socket, interest: int) -> None:
         """Wait until a socket is readable or writable."""
-        fd = self._own_fd(sock)  # type: ignore[attr-defined]
-        future: asyncio.Future[None] = self.create_future()  # type: ignore[attr-defined]
+        fd = self._own_fd(sock)
+        future: asyncio.Future[None] = self.create_future()
         waiter = Waiter(interest, future)
         self.core.add_waiter(fd, sock, waiter)
         try:
@@ -118,7 +112,7 @@ class SocketOperations:
             except (BlockingIOError, InterruptedError):
                 await self._ready_to(sock, READ)
             else:
-                conn.setblocking(False)  # noqa: FBT003
+                conn.setblocking(False)
                 return conn, address
 
     async def sock_connect(self, sock: socket.socket, address: Any) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+import weakref
 from asyncio import (
     base_events,
     constants,
@@ -22,8 +23,13 @@ from asyncio import (
 from asyncio.log import logger
 from typing import TYPE_CHECKING, Any
 
+from ninth.loop.children import reap
+from ninth.loop.core import fileno
+
 if TYPE_CHECKING:
     import socket
+
+    from ninth.loop.core import Core
 
 __all__ = [
     "SENDFILE_TRY_NATIVE",
@@ -32,6 +38,7 @@ __all__ = [
     "SSLProtocol",
     "TransportSocket",
     "UnixSubprocessTransport",
+    "app_transport_of",
     "attach_to_server",
     "begin_run",
     "check_ssl_socket",
@@ -40,12 +47,13 @@ __all__ = [
     "end_run",
     "has_child_watcher_of_user",
     "iscoroutine",
+    "keep_usable",
     "logger",
+    "process_ended",
     "report_slow",
     "resolve",
     "set_nodelay",
     "set_result_unless_cancelled",
-    "watcher_reaps_all_children",
 ]
 
 SSLProtocol = sslproto.SSLProtocol
@@ -64,13 +72,6 @@ def report_slow(handle: Any, seconds: float) -> None:
     """Warn of a callback that kept the loop busy, in debug mode."""
     shown = base_events._format_handle(handle)
     base_events.logger.warning("Executing %s took %.3f seconds", shown, seconds)
-
-
-def watcher_reaps_all_children() -> bool:
-    """Return whether a program has set asyncio's FastChildWatcher, which Python 3.14 removed."""
-    fast = getattr(unix_events, "FastChildWatcher", None)
-    policy = getattr(events, "_event_loop_policy", None)
-    return fast is not None and isinstance(getattr(policy, "_watcher", None), fast)
 
 
 def attach_to_server(server: Any, transport: Any) -> None:
@@ -103,6 +104,70 @@ def describe_socket(sock: socket.socket, extra: dict[str, Any]) -> None:
             extra["peername"] = None
 
 
+class EndedTLS:
+    """Stands in for the TLS protocol of a transport whose connection is gone."""
+
+    _app_protocol = None
+    _app_reading_paused = True
+    _app_writing_paused = False
+    _incoming_low_water = _incoming_high_water = 0
+    _outgoing_low_water = _outgoing_high_water = 0
+
+    def _get_extra_info(self, _name: str, default: Any = None) -> Any:
+        return default
+
+    def _get_read_buffer_size(self) -> int:
+        return 0
+
+    _get_write_buffer_size = _get_read_buffer_size
+
+    def _ignore(self, *_: object) -> None:
+        """Do nothing: there is nobody left to do it for."""
+
+    _abort = _control_app_writing = _control_ssl_reading = _pause_reading = _ignore
+    _resume_reading = _set_app_protocol = _set_read_buffer_limits = _ignore
+    _set_write_buffer_limits = _write_appdata = _ignore
+
+
+class FadingTLS:
+    """The TLS protocol of a transport as long as somebody else holds it, then an EndedTLS."""
+
+    def __init__(self, protocol: Any) -> None:
+        self.protocol = weakref.ref(protocol)
+
+    def __getattr__(self, name: str) -> Any:
+        protocol = self.protocol()
+        return getattr(EndedTLS() if protocol is None else protocol, name)
+
+
+class SSLProtocolTransport(sslproto._SSLProtocolTransport):
+    """asyncio's TLS transport, whose methods stay usable when it is closed twice.
+
+    The original drops its protocol then, even if that is still writing what is left, and every
+    later call is an AttributeError.
+    """
+
+    def close(self) -> None:
+        """Shut the connection down; idempotent."""
+        if not self._closed:
+            self._closed = True
+            self._ssl_protocol._start_shutdown()  # type: ignore[union-attr]
+        elif not isinstance(self._ssl_protocol, FadingTLS):
+            # Not held any more, for it holds the SSLContext and the program's protocol.
+            self._ssl_protocol = FadingTLS(self._ssl_protocol)  # type: ignore[assignment]
+
+
+def keep_usable(transport: Any) -> Any:
+    """Turn a TLS transport that asyncio made into one of ours, and return it."""
+    transport.__class__ = SSLProtocolTransport
+    return transport
+
+
+def app_transport_of(protocol: Any) -> Any:
+    """Return the transport that the program sees of a TLS protocol."""
+    return keep_usable(protocol._app_transport)
+
+
 def begin_run(loop: Any) -> None:
     """Make loop the running loop of this thread; asyncio's part of run_forever().
 
@@ -130,6 +195,22 @@ def end_run(loop: Any) -> None:
         loop._old_agen_hooks = None
 
 
+def process_ended(transport: Any, pid: int) -> None:
+    """Tell a subprocess transport that its child has ended, and with which code."""
+    code = transport._proc.returncode
+    if code is None:
+        code = reap(pid)
+    if code is None:
+        logger.warning("Unknown child process pid %d, will report returncode 255", pid)
+        code = 255
+    transport._process_exited(code)
+
+
+async def wait_for_process(transport: Any) -> None:
+    """Wait until a subprocess transport has seen the end of its child."""
+    await transport._wait()
+
+
 async def resolve(loop: Any, address: Any, sock: socket.socket) -> Any:
     """Return what getaddrinfo() says of an address; no resolver is asked for literal ones."""
     return await loop._ensure_resolved(
@@ -152,18 +233,29 @@ def has_child_watcher_of_user() -> bool:
 class Base(asyncio.SelectorEventLoop):
     """asyncio's loop without its engine: no selector, no pipe, no queues of its own."""
 
+    core: Core
+
     def _make_self_pipe(self) -> None:
         """Make nothing: the core has its own."""
         self._ssock = self._csock = None
-        self._internal_fds += 1  # type: ignore[has-type]
+        self._internal_fds += 1
 
     def _close_self_pipe(self) -> None:
         """Close nothing."""
-        self._internal_fds -= 1  # type: ignore[has-type]
+        self._internal_fds -= 1
+
+    def _own_fd(self, file: Any) -> int:
+        """Return the descriptor of a file that no transport uses."""
+        fd = fileno(file)
+        transport = self.transport_of(fd)
+        if transport is not None:
+            message = f"File descriptor {file!r} is used by transport {transport!r}"
+            raise RuntimeError(message)
+        return fd
 
     def transport_of(self, fd: int) -> Any:
         """Return the open transport that uses a descriptor, or None."""
-        transport = self._transports.get(fd)  # type: ignore[attr-defined]
+        transport = self._transports.get(fd)
         if transport is not None and not transport.is_closing():
             return transport
         return None
@@ -171,5 +263,5 @@ class Base(asyncio.SelectorEventLoop):
     def claim(self, sock: socket.socket, transport: Any) -> None:
         """Note that a descriptor belongs to a transport."""
         fd = sock.fileno()
-        self._transports[fd] = transport  # type: ignore[attr-defined]
-        self.core.note_file(fd, sock)  # type: ignore[attr-defined]
+        self._transports[fd] = transport
+        self.core.note_file(fd, sock)

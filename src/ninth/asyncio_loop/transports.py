@@ -108,7 +108,7 @@ class SocketTransport(stdlib.FlowControlMixin):
     def __del__(self) -> None:
         stream = getattr(self, "_stream", None)
         if stream is not None and stream.sock is not None:
-            warnings.warn(f"unclosed transport {self!r}", ResourceWarning, source=self)
+            warnings.warn(f"unclosed transport {self!r}", ResourceWarning, 2, source=self)
             stream.release()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
@@ -119,7 +119,7 @@ class SocketTransport(stdlib.FlowControlMixin):
 
     def get_protocol(self) -> asyncio.BaseProtocol:
         """Return the protocol that gets the data."""
-        return self._stream.protocol  # type: ignore[no-any-return]
+        return self._stream.protocol
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """Deliver to another protocol from now on."""
@@ -188,9 +188,7 @@ class SocketTransport(stdlib.FlowControlMixin):
     def _force_close(self, error: BaseException | None) -> None:
         self._stream.force_close(error)
 
-    def _fatal_error(
-        self, error: BaseException, message: str = "Fatal error on transport"
-    ) -> None:
+    def _fatal_error(self, error: BaseException, message: str = "Fatal error on transport") -> None:
         self._stream.fail(error, message)
 
     @property

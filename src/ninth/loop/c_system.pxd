@@ -45,3 +45,39 @@ cdef inline double monotonic() noexcept nogil:
 cdef enum:
     READ = 1
     WRITE = 4
+
+# Reading without a file object in between. The lock of the interpreter is kept: a call that never
+# blocks is over before another thread could have taken it.
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.exc cimport PyErr_SetFromErrno
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_XDECREF
+
+cdef extern from "Python.h":
+    PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *data, Py_ssize_t size) except NULL
+    int _PyBytes_Resize(PyObject **data, Py_ssize_t size) except -1
+
+cdef inline bytes read_small(int fd, char *shared, Py_ssize_t size):
+    """Read through a shared buffer: bytes, empty at the end; None when there is nothing now."""
+    cdef ssize_t count = c_read(fd, shared, size)
+    if count < 0:
+        if errno == EAGAIN or errno == EINTR:
+            return None
+        PyErr_SetFromErrno(OSError)
+    return PyBytes_FromStringAndSize(shared, count)
+
+cdef inline bytes read_large(int fd, Py_ssize_t size):
+    """Read straight into the object that is returned, as read_small() otherwise."""
+    cdef PyObject *data = new_bytes(NULL, size)
+    cdef ssize_t count = c_read(fd, PyBytes_AS_STRING(<object>data), size)
+    if count < 0:
+        Py_XDECREF(data)
+        if errno == EAGAIN or errno == EINTR:
+            return None
+        PyErr_SetFromErrno(OSError)
+    if count < size:
+        _PyBytes_Resize(&data, count)
+    result = <object>data
+    Py_XDECREF(data)
+    return result

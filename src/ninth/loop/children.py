@@ -124,7 +124,7 @@ class ChildWatch:
         if self.fd >= 0:
             fd, self.fd = self.fd, -1
             self.children.by_file.discard(self)
-            self.children.core.clear_reader(fd, True)  # noqa: FBT003
+            self.children.core.clear_reader(fd, True)
             os.close(fd)
         entries = self.children.by_signal.get(self.pid)
         if entries is not None and self in entries:

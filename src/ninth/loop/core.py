@@ -24,7 +24,7 @@ import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from ninth.loop import formatting
+from ninth.loop import allocator, formatting
 from ninth.loop.handles import Handle
 from ninth.loop.poller import EpollPoller
 from ninth.loop.timers import Timer, Timers
@@ -48,13 +48,16 @@ else:
     from threading import get_ident
     from time import monotonic
 
-    from ninth.loop.handles import Handle as new_handle
+    from ninth.loop.handles import Handle as new_handle  # noqa: N813
     from ninth.loop.poller import READ, WRITE
-    from ninth.loop.timers import Timer as new_timer
+    from ninth.loop.timers import Timer as new_timer  # noqa: N813
 
 # While there is work, the poller is asked this often.
 TURNS_PER_POLL = 16
 SECONDS_PER_POLL = 0.001
+
+# Memory of this order comes and goes within one turn of a busy loop, in bytes.
+LARGEST_BUFFER = 8 * 1024 * 1024
 
 # Longer waits are cut: some systems refuse them.
 LONGEST_WAIT = 24 * 3600.0
@@ -98,7 +101,7 @@ class Core:
     """
 
     ready: list[Handle]
-    spare: list[Handle]
+    spare: list[Handle] | None
     table: list[Watch | None]
     unsent: list[Source]
     always: list[Watch]
@@ -114,6 +117,7 @@ class Core:
         self.poller = poller
         self.epoll = poller if isinstance(poller, EpollPoller) else None
         self.report = report
+        allocator.teach()
         self.ready = []
         self.spare = []
         self.table = []
@@ -139,6 +143,10 @@ class Core:
         self.turns = 0
         self.polled_at = 0.0
         self.first_poll = False
+        # glibc takes blocks above 128 KiB from the kernel and gives each back when it is freed, and
+        # so the end of its heap above 256 KiB, until it sees a larger block freed; buffers of
+        # streams cross both lines all the time. One that is never touched takes no memory.
+        bytearray(LARGEST_BUFFER)
         self.wakeup = WakeUp()
         self.wakeup_fd = self.wakeup.read_fd
         self.watch_wakeup()
@@ -162,7 +170,7 @@ class Core:
             self.check(callback, "call_soon", True)
         handle = new_handle(callback, args, self, context)
         if self.debug:
-            handle._source_traceback = formatting.extract_stack()  # noqa: SLF001
+            handle._source_traceback = formatting.extract_stack()
         self.ready.append(handle)
         return handle
 
@@ -180,7 +188,7 @@ class Core:
             self.check(callback, "call_soon_threadsafe", False)
         handle = new_handle(callback, args, self, context)
         if self.debug:
-            handle._source_traceback = formatting.extract_stack()  # noqa: SLF001
+            handle._source_traceback = formatting.extract_stack()
         if self.thread == 0 or self.thread == get_ident():
             self.ready.append(handle)
         else:
@@ -242,11 +250,11 @@ class Core:
             raise ValueError(message)
         timer = new_timer(when, callback, args, self, context)
         if self.debug:
-            timer._source_traceback = formatting.extract_stack()  # noqa: SLF001
+            timer._source_traceback = formatting.extract_stack()
         self.timers.push(timer)
         return timer
 
-    def check(self, callback: Any, method: str, same_thread: bool) -> None:  # noqa: FBT001
+    def check(self, callback: Any, method: str, same_thread: bool) -> None:
         """Refuse what call_soon() and its kind must not be given."""
         if self.closed:
             raise RuntimeError("Event loop is closed")
@@ -287,7 +295,7 @@ class Core:
             return cython.cast(Watch, self.table[fd]) if cython.compiled else self.table[fd]
         return None
 
-    def arm(self, watch: Watch, again: bool) -> None:  # noqa: FBT001
+    def arm(self, watch: Watch, again: bool) -> None:
         """Make the poller wait for what is wanted; again: as in EpollPoller.set()."""
         wanted = watch.wanted()
         if not again and (watch.always or watch.armed & wanted == wanted):
@@ -316,7 +324,7 @@ class Core:
                 # Closed behind our back: nothing of it is waited for any more.
                 watch.armed = 0
 
-    def settle(self, watch: Watch, eager: bool) -> None:  # noqa: FBT001
+    def settle(self, watch: Watch, eager: bool) -> None:
         """Tidy up after a watcher left: writability always, readability if eager."""
         if self.closed:
             return
@@ -407,7 +415,7 @@ class Core:
         if before is not None:
             before.cancel()
 
-    def clear_reader(self, fd: int, eager: bool) -> bool:  # noqa: FBT001
+    def clear_reader(self, fd: int, eager: bool) -> bool:
         """Empty the reader's slot; return whether there was one."""
         watch = self.known(fd)
         if watch is None:
@@ -459,11 +467,29 @@ class Core:
             watch.waiters.remove(waiter)
             self.settle(watch, False)
 
+    def add_handle(self, fd: int, conditions: int, handle: Handle) -> None:
+        """Make a handle ready whenever a descriptor is, beside all others."""
+        watch = self.watch_of(fd)
+        again = not watch.wanted()
+        watch.others.append((conditions, handle))
+        try:
+            self.arm(watch, again)
+        except OSError:
+            self.remove_handle(fd, handle)
+            raise
+
+    def remove_handle(self, fd: int, handle: Handle) -> None:
+        """Undo add_handle(); idempotent."""
+        watch = self.known(fd)
+        if watch is not None:
+            watch.others = [other for other in watch.others if other[1] is not handle]
+            self.settle(watch, False)
+
     def make_handle(self, callback: Callable[..., object], args: tuple[Any, ...]) -> Handle:
         """Return a handle that is not ready yet, for the slots of a descriptor."""
         handle = new_handle(callback, args, self, None)
         if self.debug:
-            handle._source_traceback = formatting.extract_stack()  # noqa: SLF001
+            handle._source_traceback = formatting.extract_stack()
         return handle
 
     def watch_wakeup(self) -> None:
@@ -539,7 +565,7 @@ class Core:
         return min(seconds, LONGEST_WAIT)
 
     def poll(self, seconds: float, now: float) -> float:
-        """Steps 2 and 3; return the time afterwards."""
+        """Take steps 2 and 3; return the time afterwards."""
         if seconds != 0.0:
             self.waiting = True
             if self.from_threads or self.signalled:
@@ -555,7 +581,10 @@ class Core:
         self.polled_at = now
         if cython.compiled and self.epoll is not None:
             for index in range(self.epoll.found):
-                self.dispatch(self.epoll.buffer[index].data.fd, self.epoll.buffer[index].events)
+                self.dispatch(
+                    self.epoll.buffer[index].data.fd,  # type: ignore[attr-defined]
+                    self.epoll.buffer[index].events,  # type: ignore[attr-defined]
+                )
         else:
             for fd, mask in events:
                 self.dispatch(fd, mask)
@@ -638,8 +667,8 @@ class Core:
         batch = self.ready
         if self.reorder is not None:
             self.reorder(batch)
-        self.ready = self.spare
-        self.spare = []
+        self.ready = [] if self.spare is None else self.spare
+        self.spare = None
         size = len(batch)
         position = 0
         try:
@@ -649,7 +678,7 @@ class Core:
                     while position < size:
                         handle = batch[position]
                         position += 1
-                        if handle._cancelled:  # noqa: SLF001
+                        if handle._cancelled:
                             pass
                         elif self.debug:
                             self.run_measured(handle)
@@ -664,7 +693,7 @@ class Core:
                     # What did not run yet stays for the next run.
                     self.ready[:0] = batch[position:]
                     raise
-                except BaseException as error:  # noqa: BLE001
+                except BaseException as error:
                     batch[position - 1] = None  # type: ignore[call-overload]
                     self.callback_failed(handle, error)
         finally:
@@ -680,7 +709,7 @@ class Core:
             handle.call()
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self.callback_failed(handle, error)
         handle = None  # type: ignore[assignment]
 
@@ -703,8 +732,8 @@ class Core:
             handle.owner.callback_failed(handle, error)
             return
         shown = formatting.format_callback(
-            handle._callback,  # noqa: SLF001
-            handle._args,  # noqa: SLF001
+            handle._callback,
+            handle._args,
             debug=self.debug,
         )
         context: dict[str, Any] = {
@@ -712,8 +741,8 @@ class Core:
             "exception": error,
             "handle": handle,
         }
-        if handle._source_traceback:  # noqa: SLF001
-            context["source_traceback"] = handle._source_traceback  # noqa: SLF001
+        if handle._source_traceback:
+            context["source_traceback"] = handle._source_traceback
         self.report(context)
 
     def write_out(self) -> None:

@@ -58,7 +58,7 @@ class Datagrams(Source):
         protocol: Any,
         transport: Any,
         address: Any,
-        connected: bool,  # noqa: FBT001
+        connected: bool,
         on_lost: Callable[[], None],
         log: Any,
     ) -> None:
@@ -132,7 +132,7 @@ class Datagrams(Source):
                 return
             except (KeyboardInterrupt, SystemExit):
                 raise
-            except BaseException as error:  # noqa: BLE001
+            except BaseException as error:
                 self.fail(error, "Fatal read error on datagram transport")
                 return
             left -= 1
@@ -144,7 +144,7 @@ class Datagrams(Source):
             self.context.run(self.protocol.datagram_received, data, address)
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self.report(error, "protocol.datagram_received() failed")
 
     def call(self, method: Any, error: BaseException) -> None:
@@ -153,7 +153,7 @@ class Datagrams(Source):
             self.context.run(method, error)
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as other:  # noqa: BLE001
+        except BaseException as other:
             self.report(other, "protocol.error_received() failed")
 
     def sendto(self, data: Any, addr: Any = None) -> None:
@@ -185,7 +185,7 @@ class Datagrams(Source):
                 return
             except (KeyboardInterrupt, SystemExit):
                 raise
-            except BaseException as error:  # noqa: BLE001
+            except BaseException as error:
                 self.fail(error, "Fatal write error on datagram transport")
                 return
             else:
@@ -199,7 +199,8 @@ class Datagrams(Source):
 
     def send(self, data: Any, addr: Any) -> None:
         """Hand one packet to the system."""
-        if self.connected:
+        if self.connected or addr is None:
+            # Without an address the socket may still have a peer, as one of a socketpair() does.
             self.sock.send(data)
         else:
             self.sock.sendto(data, addr)
@@ -216,7 +217,7 @@ class Datagrams(Source):
                 self.call(self.protocol.error_received, error)
             except (KeyboardInterrupt, SystemExit):
                 raise
-            except BaseException as error:  # noqa: BLE001
+            except BaseException as error:
                 self.fail(error, "Fatal write error on datagram transport")
                 return
             if self.lost:
@@ -245,7 +246,7 @@ class Datagrams(Source):
                 self.protocol.pause_writing()
             except (KeyboardInterrupt, SystemExit):
                 raise
-            except BaseException as error:  # noqa: BLE001
+            except BaseException as error:
                 self.report(error, "protocol.pause_writing() failed")
 
     def resume_protocol(self) -> None:
@@ -256,7 +257,7 @@ class Datagrams(Source):
                 self.context.run(self.protocol.resume_writing)
             except (KeyboardInterrupt, SystemExit):
                 raise
-            except BaseException as error:  # noqa: BLE001
+            except BaseException as error:
                 self.report(error, "protocol.resume_writing() failed")
 
     def is_closing(self) -> bool:
@@ -304,7 +305,7 @@ class Datagrams(Source):
         if not self.lost:
             self.lost = 1
             self.unregister()
-            self.loop.call_soon(self.finish, error)
+            self.loop.call_soon(self.finish, error, context=self.context)
 
     def unregister(self) -> None:
         """Take the descriptor from the poller."""
@@ -313,7 +314,7 @@ class Datagrams(Source):
         self.watch = None
         if watch is not None:
             watch.stream = None
-            self.loop.settle(watch, True)  # noqa: FBT003
+            self.loop.settle(watch, True)
 
     def finish(self, error: BaseException | None) -> None:
         """Tell the protocol that the transport is gone, and close the socket."""

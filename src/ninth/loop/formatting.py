@@ -23,7 +23,7 @@ def outer_frame() -> FrameType | None:
 
     It is found by file and not by depth, for what is compiled has no frames.
     """
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(OURS):
         frame = frame.f_back
     return frame

@@ -83,9 +83,9 @@ class Handle:
             PyContext_Enter(context)
             try:
                 if self._args:
-                    self._callback(*self._args)
+                    self._callback(*self._args)  # type: ignore[misc]
                 else:
-                    self._callback()
+                    self._callback()  # type: ignore[misc]
             finally:
                 PyContext_Exit(context)
         else:

@@ -5,8 +5,6 @@ from ninth.loop.stream cimport Stream
 cdef Py_ssize_t READ_SIZE
 
 cdef class ReadPipe(Stream):
-    @cython.locals(got=Py_ssize_t)
-    cdef Py_ssize_t c_take_in(self, char *place, Py_ssize_t size) except -2
     cpdef bytes take_in(self)
     cpdef read_end(self)
     cpdef fail(self, object error, str message)

@@ -18,7 +18,7 @@ else:
     from ninth.loop import uncompiled as cython
 
 if cython.compiled:
-    from cython.cimports.ninth.loop.c_system import EAGAIN, EINTR, c_read, c_write, errno
+    from cython.cimports.ninth.loop.c_system import EAGAIN, EINTR, c_write, errno
     from cython.cimports.ninth.loop.stream import raise_errno
 
 # Reads of plain Python; see Stream.take_in.
@@ -27,15 +27,6 @@ READ_SIZE = 64 * 1024
 
 class ReadPipe(Stream):
     """The reading end. Thread-safe: no."""
-
-    def c_take_in(self, place: Any, size: int) -> int:
-        """Read into C memory; see Stream.c_take_in()."""
-        if cython.compiled:
-            got = c_read(self.fd, place, size)
-            if got < 0 and errno not in {EAGAIN, EINTR}:
-                raise_errno()
-            return got
-        raise NotImplementedError
 
     def take_in(self) -> bytes | None:
         """Read once; see Stream.take_in()."""
@@ -50,7 +41,7 @@ class ReadPipe(Stream):
         self.ended = True
         self.closing = True
         self.read_off()
-        self.loop.call_soon(self.protocol.eof_received)
+        self.loop.call_soon(self.protocol.eof_received, context=self.context)
         self.lose(None)
 
     def fail(self, error: BaseException, message: str) -> None:
@@ -111,7 +102,7 @@ class WritePipe(Stream):
 
     def put_out(self, data: Any) -> int:
         """Write data once; see Stream.put_out()."""
-        if cython.compiled:
+        if cython.compiled:  # noqa: SIM102  (Cython leaves it out only by itself)
             if type(data) is bytes:
                 return Stream.put_out(self, data)
         try:

@@ -124,11 +124,11 @@ class EpollPoller:
             return self.epoll.poll(timeout if timeout >= 0 else None, MOST_EVENTS)
         milliseconds = -1 if timeout < 0 else int(timeout * 1000.0 + 0.999999)
         if milliseconds == 0:
-            count = epoll_wait(self.epoll_fd, self.buffer, MOST_EVENTS, 0)
+            count = epoll_wait(self.epoll_fd, self.buffer, MOST_EVENTS, 0)  # type: ignore[attr-defined]
         else:
             with cython.nogil:
-                count = epoll_wait(self.epoll_fd, self.buffer, MOST_EVENTS, milliseconds)
-        self.found = count if count > 0 else 0
+                count = epoll_wait(self.epoll_fd, self.buffer, MOST_EVENTS, milliseconds)  # type: ignore[attr-defined]
+        self.found = max(0, count)
         if count < 0 and c_errno != EINTR:
             raise OSError(c_errno, os.strerror(c_errno))
         # A signal that ended the wait through the wake-up pipe has its handler run here.

@@ -39,7 +39,7 @@ class Signals:
             try:
                 previous = signal.signal(signum, self.arrive)
                 # System calls of libraries go on instead of failing with EINTR.
-                signal.siginterrupt(signum, False)  # noqa: FBT003
+                signal.siginterrupt(signum, False)
             except (ValueError, OSError) as error:
                 raise RuntimeError(self.refusal(signum, error)) from error
             self.previous[signum] = previous

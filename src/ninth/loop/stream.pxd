@@ -5,7 +5,7 @@ from ninth.loop.watch cimport Source, Watch
 
 cdef Py_ssize_t SEND_AT_ONCE
 cdef Py_ssize_t MOST_READ
-cdef Py_ssize_t COMMON_SIZE
+cdef Py_ssize_t LARGE_FROM
 cdef Py_ssize_t MOST_PIECES
 cdef int WARN_AFTER
 
@@ -51,10 +51,8 @@ cdef class Stream(Source):
     cpdef bint is_reading(self)
     cpdef bint on_events(self, int mask) except *
     cpdef read_ready(self)
-    @cython.locals(size=Py_ssize_t, data=bytes)
+    @cython.locals(data=bytes)
     cpdef bytes take_in(self)
-    @cython.locals(got=Py_ssize_t)
-    cdef Py_ssize_t c_take_in(self, char *place, Py_ssize_t size) except -2
     @cython.locals(sent=Py_ssize_t)
     cdef Py_ssize_t c_put_out(self, const char *data, Py_ssize_t size) except -1
     cpdef Py_ssize_t put_out(self, object data) except -1

@@ -12,7 +12,7 @@ it is large.
 
 Reading. The poll calls `on_events` and the protocol gets what one recv() returned. Small reads go
 through one buffer for the whole program and leave as bytes of their exact size; a stream whose
-last read filled that buffer gets a large object of its own to read into.
+last read was large reads straight into its next object.
 
 Ends. `closing` is set by close() and abort(); `lost` counts from the moment connection_lost() is
 on its way. The descriptor is taken from the poller before it is closed, always: a duplicate in
@@ -21,6 +21,7 @@ another process must not leave events behind under this number.
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import os
 import socket
@@ -39,7 +40,7 @@ else:
     from ninth.loop import uncompiled as cython
 
 if cython.compiled:
-    from cython.cimports.cpython.bytes import PyBytes_AS_STRING, PyBytes_FromStringAndSize
+    from cython.cimports.cpython.bytes import PyBytes_AS_STRING
     from cython.cimports.cpython.contextvars import PyContext_Enter, PyContext_Exit
     from cython.cimports.ninth.loop.c_system import (
         EAGAIN,
@@ -47,9 +48,10 @@ if cython.compiled:
         MSG_NOSIGNAL,
         READ,
         WRITE,
-        c_recv,
         c_send,
         errno,
+        read_large,
+        read_small,
     )
 else:
     from ninth.loop.poller import READ, WRITE
@@ -57,11 +59,12 @@ else:
 # What is written in one turn is sent at once from here on.
 SEND_AT_ONCE = 64 * 1024
 
-# The most that one read delivers.
-MOST_READ = 256 * 1024
+# The most that one read delivers. More would make the C library's allocator map and unmap memory
+# for each read, which costs more than another call.
+MOST_READ = 64 * 1024
 
-# The size of the buffer that all small reads share, in compiled code.
-COMMON_SIZE = 64 * 1024
+# From here on a read is large: copying it costs more than shrinking an object.
+LARGE_FROM = 16 * 1024
 
 # How many pieces one call may send; every system takes as many.
 MOST_PIECES = 512
@@ -93,7 +96,7 @@ class Stream(Source):
         sock: socket.socket,
         protocol: Any,
         transport: Any,
-        buffered: bool,  # noqa: FBT001
+        buffered: bool,
         on_lost: Callable[[], None] | None,
         log: Any,
     ) -> None:
@@ -123,7 +126,7 @@ class Stream(Source):
         self.drained = None
         self.set_protocol(protocol, buffered)
 
-    def set_protocol(self, protocol: Any, buffered: bool) -> None:  # noqa: FBT001
+    def set_protocol(self, protocol: Any, buffered: bool) -> None:
         """Deliver to this protocol; buffered: it is one with get_buffer()."""
         self.protocol = protocol
         self.buffered = buffered
@@ -200,7 +203,7 @@ class Stream(Source):
             return
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self.fail(error, "Fatal read error on socket transport")
             return
         if not data:
@@ -212,14 +215,14 @@ class Stream(Source):
                 context = self.context
                 PyContext_Enter(context)
                 try:
-                    self.receive(data)
+                    self.receive(data)  # type: ignore[misc]
                 finally:
                     PyContext_Exit(context)
             else:
                 self.context.run(self.receive, data)  # type: ignore[arg-type]
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self.fail(error, "Fatal error: protocol.data_received() call failed.")
 
     def take_in(self) -> bytes | None:
@@ -228,32 +231,14 @@ class Stream(Source):
         Raises: OSError.
         """
         if not cython.compiled:
-            # More than this at a time makes the allocator map and unmap memory for each read.
-            data = self.sock.recv(MOST_READ if self.large else COMMON_SIZE)  # type: ignore[union-attr]
-            self.large = len(data) >= COMMON_SIZE
-            return data
+            return self.sock.recv(MOST_READ)  # type: ignore[union-attr]
         if self.large:
-            # The last read filled the common buffer: read into the final object.
-            data = PyBytes_FromStringAndSize(cython.NULL, MOST_READ)
-            size = self.c_take_in(PyBytes_AS_STRING(data), MOST_READ)
-            if size >= 0:
-                self.large = size >= COMMON_SIZE
-                return data[:size]
+            data = read_large(self.fd, MOST_READ)
         else:
-            size = self.c_take_in(common, COMMON_SIZE)
-            if size >= 0:
-                self.large = size >= COMMON_SIZE
-                return PyBytes_FromStringAndSize(common, size)
-        return None
-
-    def c_take_in(self, place: Any, size: int) -> int:
-        """Read into C memory; return how much came, -1 if nothing is ready. Compiled only."""
-        if cython.compiled:
-            got = c_recv(self.fd, place, size, 0)
-            if got < 0 and errno not in {EAGAIN, EINTR}:
-                raise_errno()
-            return got
-        raise NotImplementedError
+            data = read_small(self.fd, common, MOST_READ)  # type: ignore[name-defined]  # noqa: F821
+        if data is not None:
+            self.large = len(data) >= LARGE_FROM
+        return data
 
     def c_put_out(self, data: Any, size: int) -> int:
         """Send C memory once; return how much the system took. Compiled only."""
@@ -271,10 +256,10 @@ class Stream(Source):
         try:
             buffer = self.context.run(self.protocol.get_buffer, -1)
             if not len(buffer):
-                raise RuntimeError("get_buffer() returned an empty buffer")  # noqa: TRY301
+                raise RuntimeError("get_buffer() returned an empty buffer")
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self.fail(error, "Fatal error: protocol.get_buffer() call failed.")
             return
         try:
@@ -283,7 +268,7 @@ class Stream(Source):
             return
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self.fail(error, "Fatal read error on socket transport")
             return
         if not count:
@@ -293,7 +278,7 @@ class Stream(Source):
             self.context.run(self.protocol.buffer_updated, count)
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self.fail(error, "Fatal error: protocol.buffer_updated() call failed.")
 
     def read_end(self) -> None:
@@ -305,7 +290,7 @@ class Stream(Source):
             keep_open = self.context.run(self.protocol.eof_received)
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self.fail(error, "Fatal error: protocol.eof_received() call failed.")
             return
         if keep_open:
@@ -384,7 +369,7 @@ class Stream(Source):
             self.send()
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self.send_failed(error)
             return
         if not self.chunks:
@@ -410,7 +395,7 @@ class Stream(Source):
             self.send()
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self.send_failed(error)
             return
         if not self.chunks:
@@ -442,7 +427,7 @@ class Stream(Source):
 
     def put_out(self, data: Any) -> int:
         """Send data once; return how much the system took. Raises: OSError."""
-        if cython.compiled:
+        if cython.compiled:  # noqa: SIM102  (Cython leaves it out only by itself)
             if type(data) is bytes:
                 return self.c_put_out(PyBytes_AS_STRING(data), len(data))
         try:
@@ -530,7 +515,7 @@ class Stream(Source):
             self.protocol.pause_writing()
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self.report(error, "protocol.pause_writing() failed")
 
     def resume_protocol(self) -> None:
@@ -540,7 +525,7 @@ class Stream(Source):
             self.context.run(self.protocol.resume_writing)
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self.report(error, "protocol.resume_writing() failed")
 
     # Ends
@@ -551,7 +536,7 @@ class Stream(Source):
             return
         self.flush()
         if self.closing:
-            return
+            return  # type: ignore[unreachable]
         self.closing = True
         self.read_off()
         if not self.chunks:
@@ -560,10 +545,8 @@ class Stream(Source):
     def abort(self) -> None:
         """End the connection; what one call cannot send is lost."""
         if not self.lost and self.queued and not self.blocked and self.chunks:
-            try:
+            with contextlib.suppress(OSError):
                 self.send()
-            except OSError:
-                pass
         self.force_close(None)
 
     def fail(self, error: BaseException, message: str) -> None:
@@ -602,7 +585,7 @@ class Stream(Source):
         self.lost = 1
         self.interest = 0
         self.unregister()
-        self.loop.call_soon(self.finish, error)
+        self.loop.call_soon(self.finish, error, context=self.context)
 
     def unregister(self) -> None:
         """Take the descriptor from the poller."""

@@ -73,6 +73,8 @@ class Timer(Handle):
     def describe(self) -> list[str]:
         """Return the parts of the timer's representation."""
         parts = Handle.describe(self)
+        # asyncio's name of it, which people search their logs for.
+        parts[0] = "TimerHandle"
         parts.insert(2 if self._cancelled else 1, f"when={self._when}")
         return parts
 
@@ -94,22 +96,22 @@ class Timers:
 
     def push(self, timer: Timer) -> None:
         """Add a timer."""
-        timer._scheduled = True  # noqa: SLF001
-        timer._timers = self  # noqa: SLF001
+        timer._scheduled = True
+        timer._timers = self
         self.order += 1
         if cython.compiled:
             timer.order = self.order
             self.heap.append(timer)
             self.sift_up(len(self.heap) - 1)
         else:
-            heapq.heappush(self.heap, (timer._when, self.order, timer))  # noqa: SLF001
+            heapq.heappush(self.heap, (timer._when, self.order, timer))
 
     def next_when(self) -> float:
         """Return when the earliest live timer is due, in loop time; infinity if there is none."""
         while self.heap:
             timer = self.first()
-            if not timer._cancelled:  # noqa: SLF001
-                return timer._when  # noqa: SLF001
+            if not timer._cancelled:
+                return timer._when
             self.pop()
         return float("inf")
 
@@ -117,9 +119,9 @@ class Timers:
         """Take and return the earliest live timer that is due at `now`, None if there is none."""
         while self.heap:
             timer = self.first()
-            if timer._cancelled:  # noqa: SLF001
+            if timer._cancelled:
                 self.pop()
-            elif timer._when <= now:  # noqa: SLF001
+            elif timer._when <= now:
                 self.pop()
                 return timer
             else:
@@ -131,7 +133,7 @@ class Timers:
         last = self.heap[len(self.heap) - 1]
         if last is timer or (not cython.compiled and last[2] is timer):
             self.heap.pop()
-            timer._scheduled = False  # noqa: SLF001
+            timer._scheduled = False
             return
         self.dead += 1
         if self.dead > SWEEP_ABOVE and self.dead * 2 > len(self.heap):
@@ -140,7 +142,7 @@ class Timers:
     def clear(self) -> None:
         """Drop all timers."""
         for timer in self.timers():
-            timer._scheduled = False  # noqa: SLF001
+            timer._scheduled = False
         self.heap.clear()
         self.dead = 0
 
@@ -154,7 +156,7 @@ class Timers:
         """Return the earliest timer of a heap that is not empty."""
         if cython.compiled:
             return cython.cast(Timer, self.heap[0])
-        return self.heap[0][2]  # type: ignore[no-any-return]
+        return self.heap[0][2]
 
     def pop(self) -> None:
         """Remove the earliest timer of a heap that is not empty."""
@@ -174,8 +176,8 @@ class Timers:
         """Remove all cancelled timers; takes time in proportion to the heap."""
         alive = []
         for timer in self.timers():
-            if timer._cancelled:  # noqa: SLF001
-                timer._scheduled = False  # noqa: SLF001
+            if timer._cancelled:
+                timer._scheduled = False
             else:
                 alive.append(timer)
         self.dead = 0
@@ -233,9 +235,7 @@ class Timers:
 
 def earlier(one: Timer, other: Timer) -> bool:
     """Return whether one timer comes out before another."""
-    return one._when < other._when or (  # noqa: SLF001
-        one._when == other._when and one.order < other.order  # noqa: SLF001
-    )
+    return one._when < other._when or (one._when == other._when and one.order < other.order)
 
 
 def new_timer(

@@ -21,7 +21,14 @@ else:
 
 if cython.compiled:
     from cython.cimports.cpython.bytes import PyBytes_AS_STRING, PyBytes_FromStringAndSize
-    from cython.cimports.ninth.loop.c_system import EAGAIN, EINTR, MSG_NOSIGNAL, c_recv, c_send, errno
+    from cython.cimports.ninth.loop.c_system import (
+        EAGAIN,
+        EINTR,
+        MSG_NOSIGNAL,
+        c_recv,
+        c_send,
+        errno,
+    )
     from cython.cimports.ninth.loop.stream import raise_errno
 
 # What is received at most through the buffer that all share.
@@ -57,14 +64,14 @@ def receive(sock: Any, size: int) -> bytes | None:
         fd = sock.fileno()
         wanted = size
         if fd >= 0 and 0 <= wanted <= SHARED_SIZE:
-            got = c_recv(fd, shared, wanted, 0)
+            got = c_recv(fd, shared, wanted, 0)  # type: ignore[name-defined]  # noqa: F821
             if got >= 0:
-                return PyBytes_FromStringAndSize(shared, got)
+                return PyBytes_FromStringAndSize(shared, got)  # type: ignore[name-defined]  # noqa: F821
             if errno not in {EAGAIN, EINTR}:
                 raise_errno()
             return None
     try:
-        return sock.recv(size)  # type: ignore[no-any-return]
+        return sock.recv(size)
     except (BlockingIOError, InterruptedError):
         return None
 
@@ -81,6 +88,6 @@ def send(sock: Any, data: Any) -> int:
                 raise_errno()
             return 0
     try:
-        return sock.send(data)  # type: ignore[no-any-return]
+        return sock.send(data)
     except (BlockingIOError, InterruptedError):
         return 0

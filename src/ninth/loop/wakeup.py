@@ -44,7 +44,7 @@ class WakeUp:
         if cython.compiled:
             got = MOST_WASTE
             while got == MOST_WASTE:
-                got = c_read(self.read_fd, waste, MOST_WASTE)
+                got = c_read(self.read_fd, waste, MOST_WASTE)  # type: ignore[name-defined]  # noqa: F821
         else:
             with contextlib.suppress(BlockingIOError):
                 while len(os.read(self.read_fd, MOST_WASTE)) == MOST_WASTE:

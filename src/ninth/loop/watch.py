@@ -18,6 +18,8 @@ class Source:
 
     __slots__ = ("__weakref__", "interest")
 
+    interest: int
+
     def on_events(self, mask: int) -> bool:
         """Handle an event; return whether it is done and waits for no other."""
         raise NotImplementedError

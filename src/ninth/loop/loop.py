@@ -1,0 +1,288 @@
+"""The callback loop as people use it: a Core with files, signals, children and errors."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+from ninth.loop.children import Children
+from ninth.loop.core import Core, fileno
+from ninth.loop.new_poller import new_poller
+from ninth.loop.poller import READ, WRITE
+from ninth.loop.signals import Signals
+
+if TYPE_CHECKING:
+    import contextvars
+    from collections.abc import Callable
+    from typing import Self
+
+    from ninth.loop.children import ChildWatch
+    from ninth.loop.handles import Handle
+    from ninth.loop.timers import Timer
+
+logger = logging.getLogger("ninth")
+
+
+class Registration:
+    """A watcher made by Loop.watch(). cancel() is idempotent. Thread-safe: no."""
+
+    def __init__(self, core: Core, fd: int, handle: Handle) -> None:
+        self._core = core
+        self._fd = fd
+        self._handle = handle
+
+    def __repr__(self) -> str:
+        return f"<Registration fd={self._fd} {self._handle!r}>"
+
+    def cancel(self) -> None:
+        """Stop watching."""
+        if not self._handle.cancelled():
+            self._handle.cancel()
+            self._core.remove_handle(self._fd, self._handle)
+
+    def cancelled(self) -> bool:
+        """Return whether cancel() was called."""
+        return self._handle.cancelled()
+
+
+class Loop:
+    """A loop of callbacks: no coroutines, no futures, no asyncio.
+
+    poller: an object like ninth.loop.poller.EpollPoller; the best of the system by default.
+    Use it as a context manager, or call close() when it is done with.
+    Thread-safe: only call_soon_threadsafe().
+    """
+
+    def __init__(self, *, poller: Any = None) -> None:
+        self._core = Core(new_poller() if poller is None else poller, self._report)
+        self._signals = Signals(self._core)
+        self._core.signals = self._signals
+        self._children = Children(self._core, self._signals)
+        self._handler: Callable[[Loop, dict[str, Any]], object] | None = None
+        # Per call, straight to the core.
+        self.call_soon = self._core.call_soon  # type: ignore[method-assign]
+        self.call_later = self._core.call_later  # type: ignore[method-assign]
+        self.call_at = self._core.call_at  # type: ignore[method-assign]
+        self.time = self._core.time  # type: ignore[method-assign]
+
+    def __repr__(self) -> str:
+        core = self._core
+        state = "closed" if core.closed else "running" if core.thread else "idle"
+        return f"<{type(self).__name__} {state}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Calls
+
+    def call_soon(
+        self,
+        callback: Callable[..., object],
+        *args: Any,
+        context: contextvars.Context | None = None,
+    ) -> Handle:
+        """Run callback(*args) once, in the next turn, after all that is ready already.
+
+        Returns: a Handle; cancel() is idempotent.
+        Raises: RuntimeError when the loop is closed; TypeError for what cannot be called.
+        Thread-safe: no, see call_soon_threadsafe().
+        """
+        return self._core.call_soon(callback, *args, context=context)
+
+    def call_later(
+        self,
+        delay: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: contextvars.Context | None = None,
+    ) -> Timer:
+        """Run callback(*args) once, delay seconds from now.
+
+        delay: seconds, int or float; zero or less means the next turn.
+        Returns: a Timer; cancel() is idempotent.
+        Raises: as call_soon(); ValueError for NaN.
+        Thread-safe: no.
+        """
+        return self._core.call_later(delay, callback, *args, context=context)
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: contextvars.Context | None = None,
+    ) -> Timer:
+        """Run callback(*args) once, when time() has reached `when`; otherwise as call_later()."""
+        return self._core.call_at(when, callback, *args, context=context)
+
+    def call_soon_threadsafe(
+        self,
+        callback: Callable[..., object],
+        *args: Any,
+        context: contextvars.Context | None = None,
+    ) -> Handle:
+        """Like call_soon(), from any thread and from signal handlers. Thread-safe: yes."""
+        return self._core.call_soon_threadsafe(callback, *args, context=context)
+
+    def time(self) -> float:
+        """Return the loop's time: seconds of a clock that never goes back. Thread-safe: yes."""
+        return self._core.time()
+
+    # Files
+
+    def add_reader(self, file: Any, callback: Callable[..., object], *args: Any) -> None:
+        """Call callback(*args) whenever file is readable; replaces the callback before.
+
+        file: anything with fileno(), or an int; regular files are always ready.
+        Raises: ValueError for what is no open file; OSError from the system.
+        Thread-safe: no.
+        """
+        fd = self._fd_of(file)
+        self._core.set_reader(fd, self._core.make_handle(callback, args))
+
+    def remove_reader(self, file: Any) -> bool:
+        """Undo add_reader(); return whether there was a callback."""
+        return self._core.clear_reader(fileno(file), False)
+
+    def add_writer(self, file: Any, callback: Callable[..., object], *args: Any) -> None:
+        """Call callback(*args) whenever file is writable; otherwise as add_reader()."""
+        fd = self._fd_of(file)
+        self._core.set_writer(fd, self._core.make_handle(callback, args))
+
+    def remove_writer(self, file: Any) -> bool:
+        """Undo add_writer(); return whether there was a callback."""
+        return self._core.clear_writer(fileno(file))
+
+    def watch(
+        self, file: Any, conditions: int, callback: Callable[..., object], *args: Any
+    ) -> Registration:
+        """Add a watcher of a file: one of any number, beside add_reader() and add_writer().
+
+        conditions: READ, WRITE or READ | WRITE, of ninth.loop.
+        Returns: a registration; cancel() is idempotent.
+        Raises: ValueError for no condition or no open file; OSError from the system.
+        Thread-safe: no.
+        """
+        if not conditions or conditions & ~(READ | WRITE):
+            message = f"watch() was given conditions {conditions!r}: pass READ, WRITE or both"
+            raise ValueError(message)
+        fd = self._fd_of(file)
+        handle = self._core.make_handle(callback, args)
+        self._core.add_handle(fd, conditions, handle)
+        return Registration(self._core, fd, handle)
+
+    def _fd_of(self, file: Any) -> int:
+        self._check()
+        fd = fileno(file)
+        self._core.note_file(fd, file)
+        return fd
+
+    # Signals and children
+
+    def add_signal_handler(self, signum: int, callback: Callable[..., object], *args: Any) -> None:
+        """Call callback(*args) in the loop whenever a signal comes; replaces the one before.
+
+        Signals of one number that come before the loop looks merge into one call.
+        Raises: ValueError for what is no signal; RuntimeError outside the main thread and for
+        signals that cannot be caught.
+        """
+        self._check()
+        if signum not in signal.valid_signals():
+            message = f"invalid signal number {signum!r}: pass one of signal.valid_signals()"
+            raise ValueError(message)
+        self._signals.add(signum, self._core.make_handle(callback, args))
+
+    def remove_signal_handler(self, signum: int) -> bool:
+        """Put the handler back that was there before; return whether there was one of ours."""
+        return self._signals.remove(signum)
+
+    def watch_child(self, pid: int, callback: Callable[[int], object]) -> ChildWatch:
+        """Call callback(pid) once when a process has ended; it is not reaped.
+
+        Returns: a registration; cancel() is idempotent.
+        Raises: ProcessLookupError if there is no such process.
+        """
+        self._check()
+        return self._children.watch(pid, callback)
+
+    # Errors
+
+    def set_exception_handler(
+        self, handler: Callable[[Loop, dict[str, Any]], object] | None
+    ) -> None:
+        """Call handler(loop, context) for exceptions of callbacks; None logs them.
+
+        context: a dictionary with "message", "exception" and "handle", as with asyncio.
+        Raises: TypeError for what cannot be called.
+        """
+        if not (handler is None or callable(handler)):
+            message = f"a callable object or None was expected, got {handler!r}"  # type: ignore[unreachable]
+            raise TypeError(message)
+        self._handler = handler
+
+    def _report(self, context: dict[str, Any]) -> None:
+        if self._handler is not None:
+            try:
+                self._handler(self, context)
+            except Exception:
+                logger.exception("Exception in the exception handler of %r", self)
+            else:
+                return
+        lines = [context["message"]]
+        lines += [
+            f"{key}: {context[key]!r}"
+            for key in sorted(context)
+            if key not in {"message", "exception", "source_traceback"}
+        ]
+        logger.error("\n".join(lines), exc_info=context.get("exception"))
+
+    # Running
+
+    def run(self) -> None:
+        """Run callbacks until stop() is called, or an interrupt leaves a callback.
+
+        Raises: RuntimeError when the loop is closed, running already, or was made by the parent
+        of a forked process; KeyboardInterrupt and SystemExit of callbacks.
+        """
+        self._check()
+        core = self._core
+        if core.thread:
+            raise RuntimeError("this loop is running already: run() cannot be called inside it")
+        core.thread = threading.get_ident()
+        main = threading.current_thread() is threading.main_thread()
+        if main:
+            self._signals.listen()
+        try:
+            core.run()
+        finally:
+            if main:
+                self._signals.unlisten()
+            core.thread = 0
+
+    def stop(self) -> None:
+        """Leave run() when this turn is over. Thread-safe: no."""
+        self._core.stop()
+
+    def close(self) -> None:
+        """Drop all that is registered and give the descriptors back; idempotent.
+
+        Raises: RuntimeError when the loop is running.
+        """
+        if self._core.thread:
+            raise RuntimeError("cannot close a running loop: call stop() first")
+        if not self._core.closed:
+            self._signals.close()
+            self._children.close()
+            self._core.close()
+
+    def _check(self) -> None:
+        if self._core.closed:
+            raise RuntimeError("this loop is closed: make a new one")
+        if self._core.pid != os.getpid():
+            raise RuntimeError("this loop belongs to the parent process: make one after fork()")
