@@ -483,6 +483,22 @@ async def test_check() -> None:
 
 
 @on_each_loop
+async def test_input_with_gaps() -> None:
+    done = await run_process(["cat"], input=memoryview(b"a-b-c-")[::2], capture_output=True)
+    assert done.stdout == b"abc"
+
+
+@on_each_loop
+async def test_an_error_of_a_pipe_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: object) -> None:
+        raise OSError("broken")
+
+    monkeypatch.setattr(ninth.Stream, "write", fail)
+    with pytest.raises(OSError, match="broken"):
+        await run_process(["cat"], input=b"data", capture_output=True)
+
+
+@on_each_loop
 async def test_cancelling_stops_the_child() -> None:
     task = asyncio.ensure_future(run_process(["sleep", "60"], capture_output=True))
     await asyncio.sleep(0.01)
@@ -513,6 +529,9 @@ async def test_a_polite_child_can_write_while_it_is_stopped() -> None:
         (["head", 5], {}, TypeError, "pass strings, such as '5'"),
         (["ls", "-l"], {"shell": True}, TypeError, r"shlex.join\(\)"),
         ("ls", {"group": "team"}, ValueError, '"group", "session", "ours" or None'),
+        ("ls", {"text": True}, TypeError, r"output is bytes, decode\(\) it"),
+        ("ls", {"colour": True}, TypeError, "there is no option 'colour'"),
+        ("ls", {"stdout": "x"}, TypeError, "stdout is 'x': pass PIPE"),
         ("ls", {"grace": -1}, ValueError, "0 to kill at once"),
         ("ls", {"grace": "5"}, TypeError, "0 to kill at once"),
         ("ls", {"grace": float("nan")}, ValueError, "0 to kill at once"),
@@ -528,6 +547,8 @@ def test_bad_options(command: Any, options: Any, kind: type[Exception], text: st
     [
         ({"input": "text"}, TypeError, r"text.encode\(\)"),
         ({"input": b"", "stdin": PIPE}, ValueError, "leave out stdin"),
+        ({"timeout": "a"}, TypeError, r"run_process"),
+        ({"timeout": float("nan")}, ValueError, r"run_process"),
         ({"capture_output": True, "stdout": PIPE}, ValueError, "leave out capture_output"),
     ],
 )

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -395,6 +396,65 @@ async def test_a_line_that_is_too_long_fails_the_scope() -> None:
     os.close(writing)
 
 
+@on_each_loop
+async def test_a_line_of_just_the_limit_passes() -> None:
+    lines: list[str] = []
+    for data in (b"12345\n", b"12345\r\n", b"12345"):
+        reading, writing = pipe()
+        os.write(writing, data)
+        os.close(writing)
+        async with ninth.scope() as scope:
+            scope.on_line(reading, lines.append, limit=5)
+        os.close(reading)
+    assert lines == ["12345"] * 3
+    for data in (b"123456\n", b"123456", b"1234567\r\n"):
+        reading, writing = pipe()
+        os.write(writing, data)
+        os.close(writing)
+        with pytest.raises(ExceptionGroup, match="errors in a scope"):
+            async with ninth.scope() as scope:
+                scope.on_line(reading, lines.append, limit=5)
+        os.close(reading)
+    assert lines == ["12345"] * 3
+
+
+@on_each_loop
+async def test_a_file_closed_behind_on_line_does_not_keep_the_scope_from_ending() -> None:
+    reading, writing = pipe()
+    with open(os.dup(reading), "rb", buffering=0) as file:
+        async with ninth.scope() as scope:
+            scope.on_line(file, print)
+            scope.on_line(reading, print)
+            task = scope.start(asyncio.sleep, 60)
+            await asyncio.sleep(0.001)
+            file.close()
+            os.close(reading)
+            scope.cancel()
+    assert task.cancelled()
+    os.close(writing)
+
+
+@on_each_loop
+async def test_what_cannot_be_stopped_fails_the_scope_and_keeps_nothing_else() -> None:
+    class Unstoppable:
+        background = False
+
+        def stop(self) -> None:
+            raise OSError("cannot stop")
+
+        def hurry(self) -> None:
+            pass
+
+    with pytest.raises(ExceptionGroup) as caught:
+        async with ninth.scope() as scope:
+            scope._enter(Unstoppable())
+            task = scope.start(asyncio.sleep, 60)
+            await asyncio.sleep(0)
+            scope.cancel()
+    assert [type(error) for error in caught.value.exceptions] == [OSError]
+    assert task.cancelled()
+
+
 # 3. Either style
 
 
@@ -594,10 +654,16 @@ BAD: list[tuple[Callable[[ninth.Scope], object], type[Exception], str]] = [
     (lambda s: s.start(print, 1), TypeError, "print.., which is no coroutine function"),  # type: ignore[arg-type]
     (lambda s: s.start(asyncio.sleep(0), 1), TypeError, "the coroutine sleep.. and arguments"),
     (lambda s: s.start(5), TypeError, "start.. was given 5: pass a coroutine function"),  # type: ignore[arg-type]
-    (lambda s: s.on_readable(10**6, print), OSError, "Bad file descriptor"),
+    (
+        lambda s: s.on_readable(10**6, print),
+        ninth.FileClosedError,
+        "on_readable.. was given descriptor 1000000, which is closed",
+    ),
     (lambda s: s.on_readable(-1, print), ninth.FileClosedError, "-1, which is closed"),
     (lambda s: s.on_readable("x", print), TypeError, "'x', which is no file"),  # type: ignore[arg-type]
-    (lambda s: s.on_signal(9, print), ValueError, "SIGKILL"),
+    (lambda s: s.on_signal(9, print), ValueError, "on_signal.. was given SIGKILL"),
+    (lambda s: s.on_line(sys.__stdin__, print), TypeError, "on_line.. was given a"),
+    (lambda s: s.on_line(0, print, limit="a"), TypeError, "limit='a': pass a number"),  # type: ignore[arg-type]
 ]
 
 

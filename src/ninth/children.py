@@ -236,7 +236,9 @@ class Process:
         """Close our ends of the pipes; who waits for one is woken with FileClosedError."""
         for stream in (self.stdin, self.stdout, self.stderr):
             if stream is not None:
-                stream.close()
+                # Closed behind our back: then there is nothing left to close.
+                with contextlib.suppress(OSError):
+                    stream.close()
 
     # How it goes on
 

@@ -103,6 +103,13 @@ class Condition(Generic[T_co]):
         """Tell wait.fire(index) when it is true; return what can be cancelled."""
         raise NotImplementedError
 
+    def _is_true(self, start: float, now: float) -> bool:  # noqa: ARG002
+        """Return whether it is true, although nothing has told so yet.
+
+        start, now: loop times, of the beginning of the wait and of this moment.
+        """
+        return False
+
     def _value(self) -> T_co:
         """Return the value, now that it is true. Raises: NotTrueError if it no longer is."""
         raise NotImplementedError
@@ -175,7 +182,9 @@ class AnyOf:
 
 def wait_for(conditions: tuple[Condition[Any], ...]) -> Generator[Any, None, set[int]]:
     """Wait until one of some conditions is true; return the indices of those that are."""
-    wait = Wait(asyncio.get_running_loop())
+    loop = asyncio.get_running_loop()
+    wait = Wait(loop)
+    start = loop.time()
     begun: list[Cancellable] = []
     try:
         for index, condition in enumerate(conditions):
@@ -183,28 +192,17 @@ def wait_for(conditions: tuple[Condition[Any], ...]) -> Generator[Any, None, set
             if registration is not None:
                 begun.append(registration)
         yield from wait.future
+        if wait.error is not None:
+            raise wait.error
         if len(conditions) > 1:
-            look_at_files(conditions, wait.fired)
+            now = loop.time()
+            for index, condition in enumerate(conditions):
+                if index not in wait.fired and condition._is_true(start, now):
+                    wait.fired.add(index)
     finally:
         for registration in begun:
             registration.cancel()
-    if wait.error is not None:
-        raise wait.error
     return wait.fired
-
-
-def look_at_files(conditions: tuple[Condition[Any], ...], fired: set[int]) -> None:
-    """Add the files that are ready too, unless the poll that woke us has just looked at all."""
-    waiting = {}
-    for index, condition in enumerate(conditions):
-        if isinstance(condition, OfFile):
-            if index in fired:
-                return
-            waiting[index] = condition
-    for index, condition in waiting.items():
-        fd = files.descriptor(condition._subject, condition._function)
-        if files.is_ready(fd, select.POLLIN if condition._interest == READ else select.POLLOUT):
-            fired.add(index)
 
 
 class FileWait(Watcher):
@@ -253,9 +251,14 @@ class OfFile(FileCondition, Condition[F]):
         watcher.interest = self._interest
         watcher.wait = wait
         watcher.index = index
+        watcher.function = self._function
         watcher.table = watchers.table_of(wait.loop)
         watcher.table.add(watcher)
         return watcher
+
+    def _is_true(self, _start: float, _now: float) -> bool:
+        fd = files.descriptor(self._subject, self._function)
+        return files.is_ready(fd, select.POLLIN if self._interest == READ else select.POLLOUT)
 
     def _value(self) -> F:
         return self._subject
@@ -286,6 +289,9 @@ class After(Condition[None]):
             return None
         return wait.loop.call_later(self._subject, wait.fire, index)
 
+    def _is_true(self, start: float, now: float) -> bool:
+        return now >= start + float(self._subject)
+
     def _value(self) -> None:
         return None
 
@@ -305,6 +311,9 @@ class At(After):
         if self._subject == float("inf"):
             return None
         return wait.loop.call_at(self._subject, wait.fire, index)
+
+    def _is_true(self, _start: float, now: float) -> bool:
+        return now >= float(self._subject)
 
 
 class DoneCallback:
@@ -330,6 +339,13 @@ class Finished(Condition[T]):
     _subject: asyncio.Future[T]
 
     def __init__(self, task: asyncio.Future[T]) -> None:
+        if asyncio.iscoroutine(task):
+            task.close()
+            message = (
+                f"finished() was given the coroutine {task!r}: start it first, with scope.start(), "
+                f"and pass the task"
+            )
+            raise TypeError(message)
         if not (hasattr(task, "add_done_callback") and hasattr(task, "remove_done_callback")):
             message = (
                 f"finished() was given {task!r}: pass a task, as scope.start() returns it, "
@@ -341,6 +357,9 @@ class Finished(Condition[T]):
     def _begin(self, wait: Wait, index: int) -> Cancellable | None:
         return DoneCallback(self._subject, lambda _: wait.fire(index))
 
+    def _is_true(self, _start: float, _now: float) -> bool:
+        return self._subject.done()
+
     def _value(self) -> T:
         return self._subject.result()
 
@@ -351,7 +370,7 @@ class Finished(Condition[T]):
 class Exited(Condition[int | None]):
     """A process has ended."""
 
-    __slots__ = ("__weakref__", "_code", "_subject")
+    __slots__ = ("__weakref__", "_code", "_subject", "_watch")
 
     def __init__(self, child: Any) -> None:
         check_child(child, "exited()")
@@ -362,7 +381,14 @@ class Exited(Condition[int | None]):
             self._code = code
             wait.fire(index)
 
-        return watch_exit(wait.loop, self._subject, ended)
+        self._watch = watch_exit(wait.loop, self._subject, ended)
+        return self._watch
+
+    def _is_true(self, _start: float, _now: float) -> bool:
+        _, code = self._watch.look()
+        if code is not None:
+            self._code = code
+        return code is not None
 
     def _value(self) -> int | None:
         return self._code
@@ -444,6 +470,9 @@ class Signalled(Condition[signal.Signals]):
             return wait.loop.call_soon(wait.fire, index)
         self._waits[wait] = index
         return SignalWait(self._waits, wait)
+
+    def _is_true(self, _start: float, _now: float) -> bool:
+        return bool(self._arrived)
 
     def _value(self) -> signal.Signals:
         if not self._arrived:

@@ -93,11 +93,19 @@ def add(core: Core, watcher: Any, fd: int, file: Any) -> None:
     try:
         core.arm(watch, again)
         if watch.always:
-            files.refuse_directory(fd, "readable" if watcher.interest == READ else "writable")
-    except BaseException:
+            files.refuse_directory(fd, function_of(watcher))
+    except OSError as error:
         watch.waiters.remove(watcher)
         core.settle(watch, True)  # noqa: FBT003
+        if error.errno == errno.EBADF:
+            raise files.closed(fd, function_of(watcher)) from None
         raise
+
+
+def function_of(watcher: Any) -> str:
+    """Return the name of the function that a watcher works for, for errors."""
+    default = "readable" if watcher.interest == READ else "writable"
+    return str(getattr(watcher, "function", default))
 
 
 def remove(core: Core, watcher: Any, fd: int) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 from typing import TYPE_CHECKING, Any
 
+from ninth import files
+from ninth.errors import LineTooLong
 from ninth.registrations import FileRegistration
 from ninth.streams import Stream
 from ninth.watchers import READ
@@ -36,9 +38,13 @@ class LineRegistration(FileRegistration):
         on_end: Callable[[], object] | None,
     ) -> None:
         check_encoding(encoding, errors)
+        if isinstance(limit, bool) or not isinstance(limit, int):
+            message = f"on_line() was given limit={limit!r}: pass a number of bytes"
+            raise TypeError(message)
         if limit < 1:
             message = f"on_line() was given limit={limit}: pass 1 or more bytes"
             raise ValueError(message)
+        files.refuse_directory(files.descriptor(file, "on_line"), "on_line")
         self._own = not isinstance(file, Stream)
         self._stream: Stream = Stream(file) if self._own else file
         super().__init__(scope, callback, (), background, file, READ, "on_line")
@@ -77,7 +83,8 @@ class LineRegistration(FileRegistration):
                 self._at_end = True
                 self._table.remove(self._watch)
             while self._active and self._task is None:
-                line = stream.take_line(self._limit)
+                # The limit is for the line without its end, which has two bytes at most.
+                line = stream.take_line(self._limit + 2)
                 if line is None:
                     break
                 self._call(self._text(line))
@@ -94,6 +101,9 @@ class LineRegistration(FileRegistration):
         """Return a line without its end."""
         if line.endswith(b"\n"):
             line = line[: -2 if line.endswith(b"\r\n") else -1]
+        if len(line) > self._limit:
+            message = f"a line of {len(line)} bytes came, and {self._limit} is the limit: pass a larger one"
+            raise LineTooLong(message)
         return line.decode(self._encoding, self._errors)
 
     def _end_of_file(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from ninth.children import Process, kill_all, until_gone
 from ninth.errors import FileClosedError
 from ninth.files import HasFileno
 from ninth.groups import Group
+from ninth.numbers import seconds_of
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -66,7 +68,13 @@ class Options:
         group: str | None = None,
         grace: float = 5.0,
         pass_fds: Sequence[int] = (),
+        **unknown: Any,
     ) -> None:
+        refuse_unknown(unknown)
+        for name, file in (("stdin", stdin), ("stdout", stdout), ("stderr", stderr)):
+            if not (file is None or isinstance(file, int) or hasattr(file, "fileno")):
+                message = f"{name} is {file!r}: pass PIPE, DEVNULL, an open file or a descriptor"
+                raise TypeError(message)
         self.command = check_command(command, shell=shell)
         self.grace = check_grace(grace)
         self.group = choose_group(group, stdin)
@@ -99,6 +107,16 @@ class Options:
                 error.add_note("a command line with arguments needs shell=True, or a list")
             raise
         return Process(loop, popen, self.group, self.grace, started)
+
+
+def refuse_unknown(options: Mapping[str, object]) -> None:
+    """Refuse options that do not exist. Raises: TypeError."""
+    for name in options:
+        if name in {"text", "encoding", "errors", "universal_newlines"}:
+            message = f"there is no option {name!r}: output is bytes, decode() it"
+        else:
+            message = f"there is no option {name!r}; see ninth.open_process()"
+        raise TypeError(message)
 
 
 def check_command(command: Any, *, shell: bool) -> Any:
@@ -271,6 +289,8 @@ async def run_process(
     Thread-safe: no.
     """
     check_run_options(input, options, capture_output=capture_output)
+    if timeout is not None:
+        seconds_of(timeout, "run_process")
     if input is not None:
         options["stdin"] = subprocess.PIPE
     if capture_output:
@@ -283,6 +303,8 @@ async def run_process(
         asyncio.ensure_future(collect(stream, output))
         for stream, output in zip(piped, outputs, strict=True)
     ]
+    for pump in pumps:
+        pump.add_done_callback(functools.partial(stop_if_failed, child))
     expired = False
     try:
         try:
@@ -335,6 +357,12 @@ async def end(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         if not task.cancelled():
             task.result()
+
+
+def stop_if_failed(child: Process, pump: asyncio.Task[None]) -> None:
+    """Kill a child that cannot be written to or read from: it might wait for that for ever."""
+    if not pump.cancelled() and pump.exception() is not None:
+        child.hurry()
 
 
 async def feed(stream: Stream | None, data: bytes | bytearray | memoryview | None) -> None:

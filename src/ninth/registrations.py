@@ -72,9 +72,11 @@ class Registration:
         """Do not call the callback again; a coroutine of it that runs is left alone. Idempotent."""
         if self._active:
             self._active = False
-            self._unregister()
-            if self._task is None:
-                self._end()
+            try:
+                self._unregister()
+            finally:
+                if self._task is None:
+                    self._end()
 
     # What a scope asks of what it owns.
     stop = cancel
@@ -212,6 +214,7 @@ class FileRegistration(Registration):
         watch.file = file
         watch.fd = files.descriptor(file, method)
         watch.interest = interest
+        watch.function = method
         watch.owner = self
         super().__init__(scope, callback, args, background)
         self._watch = watch

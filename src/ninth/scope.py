@@ -159,6 +159,12 @@ class Scope:
     ) -> None:
         self._timeout = None if timeout is None else seconds_of(timeout, "scope")
         self.name = name
+        if loop_factory is not None and not callable(loop_factory):
+            message = (
+                f"scope() was given loop_factory={loop_factory!r}: pass a function that returns "
+                f"a new event loop"
+            )
+            raise TypeError(message)
         self._loop_factory = loop_factory
         self.cancelled = False
         self.reason: object = None
@@ -309,7 +315,10 @@ class Scope:
         Returns: a Registration. Raises: TypeError, ValueError and RuntimeError as signals();
         TypeError for what cannot be called like that; RuntimeError when the scope is not open.
         """
+        from ninth.signals import check_signal  # noqa: PLC0415
+
         self._check(callback, len(args), "on_signal")
+        check_signal(signum, "on_signal()")
         return self._begin(SignalRegistration(self, callback, args, background, signum))
 
     def on_exit(
@@ -556,7 +565,11 @@ class Scope:
             self._timer = None
         # Callbacks first: none of them shall run while the tasks wind up.
         for item in list(self._items):
-            item.stop()
+            try:
+                item.stop()
+            except BaseException as error:  # noqa: BLE001
+                # It is an error like any other, and must not keep the rest from being stopped.
+                self._leave(item, error)
         for task in list(self._tasks):
             task.cancel()
         if self._in_body and self._host is not None:

@@ -37,7 +37,7 @@ import termios
 from typing import TYPE_CHECKING, Any, Self
 
 from ninth.errors import BusyError, FileClosedError, LineTooLong
-from ninth.files import closed, descriptor
+from ninth.files import closed, descriptor, is_same
 from ninth.watchers import READ, WRITE, Watcher, close, table_of
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 # Asking for more makes the allocator fetch fresh pages from the system for every read.
 MOST_READ = 65536
 LIMIT = 65536
+CARRIAGE_RETURN = 13
 
 # The master of a pseudo-terminal, whose end of file is an error (EIO).
 PTY_MASTER = os.makedev(5, 2)
@@ -100,6 +101,7 @@ class Stream:
         self._fd = descriptor(file, "Stream")
         self.file: Any = file
         mode, self._kind = self._look()
+        self._identity = identity(self._fd)
         self._reads = mode & os.O_ACCMODE != os.O_WRONLY
         self._writes = mode & os.O_ACCMODE != os.O_RDONLY
         blocking = not mode & os.O_NONBLOCK and not stat.S_ISREG(self._kind)
@@ -257,7 +259,7 @@ class Stream:
     async def read_until(self, separator: bytes, limit: int = LIMIT) -> bytes:
         r"""Wait until the separator comes, and return everything up to and with it.
 
-        limit: how many bytes there may be, the separator included.
+        limit: how many bytes there may be before the separator.
         Raises: LineTooLong beyond the limit, and asyncio.IncompleteReadError, an EOFError, when the
         file ends before; its `partial` is what there was. ValueError for an empty separator or a
         limit below one; else as read().
@@ -275,23 +277,17 @@ class Stream:
     async def read_line(self, limit: int = LIMIT) -> bytes:
         r"""Wait for a line, and return it with its line end (b"\n").
 
-        limit: how many bytes it may have, its line end included.
+        limit: how many bytes it may have before its line end, "\n" or "\r\n".
         Returns: a last line without line end as it is; b"" at the end of the file.
         Raises: LineTooLong; ValueError for a limit below one; else as read().
         Cancelling, LineTooLong: nothing is lost.
         """
         self._check_limit(limit)
         self._check_reader("read_line")
-        end = self._held.find(b"\n", self._start, self._start + limit) + 1
-        if end:
-            line = self._held[self._start : end]
-            self._start = end
-            if end == len(self._held):
-                self._held = b""
-                self._start = 0
-            return line
-        found = await self._find(b"\n", limit)
-        return self._take(self.pending() if found < 0 else found)
+        while not (size := self._line_size(limit)):
+            if not await self._fill(MOST_READ):
+                return self._take(self.pending())
+        return self._take(size)
 
     def __aiter__(self) -> Self:
         return self
@@ -336,14 +332,28 @@ class Stream:
         searched = 0
         while True:
             held = self._held
-            end = held.find(separator, self._start + searched, self._start + limit)
+            most = limit + len(separator)
+            end = held.find(separator, self._start + searched, self._start + most)
             if end >= 0:
                 return end + len(separator) - self._start
-            if self.pending() >= limit:
+            if self.pending() >= most:
                 raise too_long(separator, limit)
             searched = max(0, self.pending() - len(separator) + 1)
             if not await self._fill(MOST_READ):
                 return -1
+
+    def _line_size(self, limit: int) -> int:
+        """Return how many bytes the next line has with its line end; 0 if it is not complete.
+
+        Raises: LineTooLong.
+        """
+        held, start = self._held, self._start
+        end = held.find(b"\n", start, start + limit + 2)
+        size = (len(held) if end < 0 else end) - start
+        # One more is right if it belongs to "\r\n", or may do so.
+        if size > limit and not (size == limit + 1 and held[start + limit] == CARRIAGE_RETURN):
+            raise too_long(b"\n", limit)
+        return 0 if end < 0 else size + 1
 
     def _take(self, n: int) -> bytes:
         """Remove and return the first n of the bytes that are held."""
@@ -459,12 +469,8 @@ class Stream:
 
         Raises: LineTooLong.
         """
-        found = self._held.find(b"\n", self._start, self._start + limit) + 1
-        if found:
-            return self._take(found - self._start)
-        if self.pending() >= limit:
-            raise too_long(b"\n", limit)
-        return None
+        size = self._line_size(limit)
+        return self._take(size) if size else None
 
     def take_rest(self) -> bytes:
         """Return all that is held."""
@@ -476,10 +482,13 @@ class Stream:
             return
         self._drop_watches()
         self._closed = True
-        if isinstance(self.file, socket.socket):
-            self.file.settimeout(self._timeout)
-        elif self._changed:
-            os.set_blocking(self._fd, True)
+        # It may have been closed behind our back, and its number be another file's.
+        with contextlib.suppress(OSError):
+            if is_same(self.file, self._fd) and identity(self._fd) == self._identity:
+                if isinstance(self.file, socket.socket):
+                    self.file.settimeout(self._timeout)
+                elif self._changed:
+                    os.set_blocking(self._fd, True)
 
     # Writing
 
@@ -499,8 +508,12 @@ class Stream:
         if type(data) is bytes:
             await self._write(data)
         else:
-            with memoryview(data) as view, view.cast("B") as flat:
-                await self._write(flat)
+            with memoryview(data) as view:
+                if not view.c_contiguous:
+                    await self._write(view.tobytes())
+                    return
+                with view.cast("B") as flat:
+                    await self._write(flat)
 
     async def _write(self, data: bytes | memoryview) -> None:
         sent = self._write_now(data)
@@ -657,6 +670,12 @@ class Stream:
 def closed_meanwhile(stream: Stream) -> FileClosedError:
     """Return the error for those who waited when the stream was closed."""
     return FileClosedError(errno.EBADF, f"{stream!r} was closed while it was waited for")
+
+
+def identity(fd: int) -> tuple[int, int]:
+    """Return what tells the file of a descriptor from others. Raises: OSError if it is closed."""
+    status = os.fstat(fd)
+    return status.st_dev, status.st_ino
 
 
 def too_long(separator: bytes, limit: int) -> LineTooLong:

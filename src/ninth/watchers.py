@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ninth import files
 from ninth.current import innermost
-from ninth.direct import DirectTable, closed_behind
+from ninth.direct import DirectTable, closed_behind, function_of
 from ninth.errors import FileClosedError
 from ninth.loop.core import Core
 from ninth.loop.poller import READ, WRITE
@@ -39,14 +39,16 @@ class Watcher(Source):
     """Something that waits for a file; subclasses say what for.
 
     file, fd: the file, and the descriptor that it had. interest: READ or WRITE.
-    table: the table it is in, or was.
+    table: the table it is in, or was. function: what it works for, for errors.
     Thread-safe: no.
     """
 
-    __slots__ = ("fd", "file", "table")
+    __slots__ = ("fd", "file", "function", "table")
 
     file: File
     fd: int
+    function: str
+    interest: int
     table: Table
 
     def on_events(self, mask: int) -> bool:
@@ -135,13 +137,13 @@ class SharedTable:
         mine.append(watcher)
         if len(mine) == 1 and not entry.always:
             try:
-                self.arm(entry, watcher.interest)
+                self.arm(entry, watcher.interest, function_of(watcher))
             except BaseException:
                 mine.remove(watcher)
                 self.settle(entry)
                 raise
 
-    def arm(self, entry: Entry, interest: int) -> None:
+    def arm(self, entry: Entry, interest: int, function: str) -> None:
         """Have the loop watch a descriptor."""
         loop = self.loop
         try:
@@ -150,12 +152,16 @@ class SharedTable:
             else:
                 loop.add_writer(entry.fd, self.on_event, entry, WRITE)
         except PermissionError:
-            files.refuse_directory(entry.fd, "readable" if interest == READ else "writable")
+            files.refuse_directory(entry.fd, function)
             entry.always = True
             self.always[entry.fd] = entry
             if not self.turning:
                 self.turning = True
                 loop.call_soon(self.turn)
+        except OSError as error:
+            if error.errno == errno.EBADF:
+                raise files.closed(entry.fd, function) from None
+            raise
 
     def remove(self, watcher: Watcher) -> None:
         """Stop watching; idempotent."""
@@ -296,6 +302,7 @@ def watch(
     watcher.file = file
     watcher.fd = files.descriptor(file, "readable" if interest == READ else "writable")
     watcher.interest = interest
+    watcher.function = "watch"
     watcher.table = table_of(loop)
     watcher.table.add(watcher)
     return watcher
