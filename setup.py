@@ -54,4 +54,8 @@ def extensions():
     return cythonize(modules, compiler_directives=DIRECTIVES, include_path=[str(SOURCE)])
 
 
-setup(ext_modules=extensions(), cmdclass={"build_py": BuildPy})
+setup(
+    ext_modules=extensions(),
+    cmdclass={"build_py": BuildPy},
+    options={"build_ext": {"parallel": os.cpu_count()}},
+)
