@@ -230,6 +230,7 @@ async def test_signalled_listens_until_the_innermost_scope_ends() -> None:
 
 @on_each_loop
 async def test_conditions_compare_by_kind_and_subject() -> None:
+    conditions: list[Any] = [ninth.readable(0), ninth.writable(0), ninth.after(1), ninth.at(1)]
     assert ninth.readable(0) == ninth.readable(0)
     assert ninth.readable(0) != ninth.writable(0)
     assert ninth.after(1) == ninth.after(1.0)
@@ -271,8 +272,8 @@ async def test_a_wait_through_what_asyncio_has() -> None:
     reading, writing = os.pipe()
     os.write(writing, b"x")
     assert await asyncio.wait_for(ninth.readable(reading), 60) == reading
-    results = await asyncio.gather(wait(ninth.readable(reading)), wait(ninth.readable(reading)))
-    assert results == [reading, reading]
+    waits = [wait(ninth.readable(reading)) for _ in range(2)]
+    assert await asyncio.gather(*waits) == [reading, reading]
     os.read(reading, 1)
     task = asyncio.ensure_future(ninth.readable(reading))
     await asyncio.sleep(0)

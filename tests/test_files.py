@@ -284,7 +284,11 @@ def closed_socket() -> socket.socket:
 
 
 REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
-    (lambda: sys.__stdin__, TypeError, r"given a TextIOWrapper; its buffer can hide data: pass its"),
+    (
+        lambda: sys.__stdin__,
+        TypeError,
+        r"given a TextIOWrapper; its buffer can hide data: pass its",
+    ),
     (lambda: io.StringIO(), TypeError, "given a StringIO; its buffer can hide data"),
     (lambda: gzip.GzipFile(fileobj=io.BytesIO()), TypeError, "given a GzipFile; .* decompress"),
     (
@@ -308,7 +312,9 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
 def test_it_is_refused_where_it_is_given(
     wait: Callable[[Any], object], make: Callable[[], Any], kind: type[Exception], text: str
 ) -> None:
-    with pytest.raises(kind, match=rf"{wait.__name__}\(\) was given .*{text.removeprefix('given ')}"):
+    with pytest.raises(
+        kind, match=rf"{wait.__name__}\(\) was given .*{text.removeprefix('given ')}"
+    ):
         wait(make())
 
 
@@ -417,7 +423,9 @@ async def test_a_file_closed_behind_our_back_between_two_waits() -> None:
 
 
 @on_each_loop
-async def test_a_file_object_closed_under_a_waiter_is_noticed_when_its_number_is_waited_for() -> None:
+async def test_a_file_object_closed_under_a_waiter_is_noticed_when_its_number_is_waited_for() -> (
+    None
+):
     ours, theirs = socket.socketpair()
     number = ours.fileno()
 

@@ -270,6 +270,7 @@ async def test_a_second_cancellation_skips_the_grace_of_a_child() -> None:
                 grace=60,
             )
             children.append(child)
+            assert child.stdout is not None
             await child.stdout.read_line()
             started.set()
 
@@ -379,9 +380,8 @@ async def test_around_a_task_group() -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(stay())
     with pytest.raises(ExceptionGroup) as caught:
-        async with ninth.scope():
-            async with asyncio.TaskGroup() as group:
-                group.create_task(fail())
+        async with ninth.scope(), asyncio.TaskGroup() as group:
+            group.create_task(fail())
     (inner,) = caught.value.exceptions
     assert isinstance(inner, ExceptionGroup)
     # TaskGroup of 3.11 and 3.12 does not take back its own request here.

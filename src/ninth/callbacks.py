@@ -169,7 +169,9 @@ def coroutine_of(fn: Any, args: tuple[Any, ...], function: str) -> Coroutine[Any
 
 def blame(error: BaseException, place: Place) -> None:
     """Note on an error where its callback was registered; once."""
-    note = f"registered by {place}" if place.code.co_name != "<module>" else f"registered at {place}"
+    note = (
+        f"registered by {place}" if place.code.co_name != "<module>" else f"registered at {place}"
+    )
     if note not in getattr(error, "__notes__", ()):
         error.add_note(note)
 

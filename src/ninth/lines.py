@@ -30,7 +30,7 @@ class LineRegistration(FileRegistration):
         self,
         scope: Scope,
         callback: Callable[[str], object],
-        background: bool,  # noqa: FBT001
+        background: bool,
         file: Any,
         encoding: str,
         errors: str,
@@ -75,27 +75,31 @@ class LineRegistration(FileRegistration):
     def _event(self) -> None:
         """Read what is there, and call with each line of it."""
         self._soon = None
-        if not self._active or self._task is not None:
+        if not self._waits():
             return
         stream = self._stream
         try:
             if not self._at_end and stream.fetch() is False:
                 self._at_end = True
                 self._table.remove(self._watch)
-            while self._active and self._task is None:
+            while self._waits():
                 # The limit is for the line without its end, which has two bytes at most.
                 line = stream.take_line(self._limit + 2)
                 if line is None:
                     break
                 self._call(self._text(line))
-            if self._at_end and self._active and self._task is None:
+            if self._at_end and self._waits():
                 rest = stream.take_rest()
                 if rest:
                     self._call(self._text(rest))
-                if self._active and self._task is None:
+                if self._waits():
                     self._end_of_file()
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self._failed(error)
+
+    def _waits(self) -> bool:
+        """Return whether it is neither done nor paused."""
+        return self._active and self._task is None
 
     def _text(self, line: bytes) -> str:
         """Return a line without its end."""

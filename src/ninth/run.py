@@ -103,7 +103,7 @@ def new_loop(
         from ninth.asyncio_loop import new_event_loop  # noqa: PLC0415
 
         return new_event_loop()
-    loop = loop_factory()
+    loop: Any = loop_factory()
     if not isinstance(loop, asyncio.AbstractEventLoop):
         message = f"loop_factory returned {loop!r}: pass a function that returns a new event loop"
         raise TypeError(message)
@@ -190,7 +190,7 @@ def abandon(loop: asyncio.AbstractEventLoop) -> None:
     processes = sys.modules.get("ninth.processes")
     if processes is not None:
         processes.kill_all(loop)
-    tasks = asyncio.all_tasks(loop)
+    tasks: set[Any] = asyncio.all_tasks(loop)
     for task in tasks:
         task.cancel()
     if tasks:
@@ -202,8 +202,8 @@ def abandon(loop: asyncio.AbstractEventLoop) -> None:
                 task.exception()
         else:
             # asyncio would complain of what nobody waits for.
-            task._log_destroy_pending = False  # type: ignore[attr-defined]
-            task.get_coro().close()  # type: ignore[union-attr]
+            task._log_destroy_pending = False
+            task.get_coro().close()
 
 
 def wind_up(loop: asyncio.AbstractEventLoop) -> None:

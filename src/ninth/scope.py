@@ -136,6 +136,7 @@ class Scope:
         "_parent",
         "_plain",
         "_requested",
+        "_starting",
         "_state",
         "_tasks",
         "_timeout",
@@ -159,7 +160,8 @@ class Scope:
     ) -> None:
         self._timeout = None if timeout is None else seconds_of(timeout, "scope")
         self.name = name
-        if loop_factory is not None and not callable(loop_factory):
+        factory: Any = loop_factory
+        if factory is not None and not callable(factory):
             message = (
                 f"scope() was given loop_factory={loop_factory!r}: pass a function that returns "
                 f"a new event loop"
@@ -176,6 +178,7 @@ class Scope:
         self._fatal: BaseException | None = None
         self._expired = False
         self._complete = False
+        self._starting = 0
         self._requested = False
         self._in_body = False
         self._outside = 0
@@ -248,7 +251,7 @@ class Scope:
 
     def on_line(
         self,
-        file: File,
+        file: File | None,
         callback: Callable[[str], object],
         *,
         encoding: str = "utf-8",
@@ -288,7 +291,7 @@ class Scope:
         """
         seconds_of(seconds, "after")
         self._check(callback, len(args), "after")
-        return self._begin(TimerRegistration(self, callback, args, background, seconds, False))  # noqa: FBT003
+        return self._begin(TimerRegistration(self, callback, args, background, seconds, False))
 
     def every(
         self, seconds: float, callback: Callable[..., object], *args: Any, background: bool = False
@@ -305,7 +308,7 @@ class Scope:
             message = f"every() was given {seconds} seconds: pass more than zero"
             raise ValueError(message)
         self._check(callback, len(args), "every")
-        return self._begin(TimerRegistration(self, callback, args, background, seconds, True))  # noqa: FBT003
+        return self._begin(TimerRegistration(self, callback, args, background, seconds, True))
 
     def on_signal(
         self, signum: int, callback: Callable[..., object], *args: Any, background: bool = False
@@ -567,7 +570,7 @@ class Scope:
         for item in list(self._items):
             try:
                 item.stop()
-            except BaseException as error:  # noqa: BLE001
+            except BaseException as error:
                 # It is an error like any other, and must not keep the rest from being stopped.
                 self._leave(item, error)
         for task in list(self._tasks):
@@ -579,6 +582,8 @@ class Scope:
 
     def _settle(self) -> None:
         """See whether the next state is due."""
+        if self._starting:
+            return
         if self._state is LEAVING and self._holding == 0:
             self._stop(None, early=False)
         elif self._state is STOPPING and not self._items and not self._tasks:
@@ -672,19 +677,26 @@ class Scope:
         self,
         coroutine: Coroutine[Any, Any, Any],
         name: str | None,
-        background: bool,  # noqa: FBT001
+        background: bool,
         context: contextvars.Context | None,
         done: Callable[[asyncio.Task[Any]], object],
     ) -> asyncio.Task[Any]:
         """Own a task; the loop itself keeps only a weak reference."""
-        if context is None:
-            task = self.loop.create_task(coroutine, name=name)
-        else:
-            task = self.loop.create_task(coroutine, name=name, context=context)
+        # An eager task takes its first step in here, before we can know it.
+        self._starting += 1
+        try:
+            if context is None:
+                task = self.loop.create_task(coroutine, name=name)
+            else:
+                task = self.loop.create_task(coroutine, name=name, context=context)
+        finally:
+            self._starting -= 1
         self._tasks[task] = background
         if not background:
             self._holding += 1
         task.add_done_callback(done)
+        if not self._takes_more() and not task.done():
+            task.cancel()
         return task
 
     def _task_done(self, task: asyncio.Task[Any]) -> None:
@@ -703,7 +715,7 @@ class Scope:
         file: Any,
         callback: Callable[..., object],
         args: tuple[Any, ...],
-        background: bool,  # noqa: FBT001
+        background: bool,
         interest: int,
         method: str,
     ) -> Registration:
@@ -776,7 +788,7 @@ class Subscope:
 
     __slots__ = ("background", "outer", "scope")
 
-    def __init__(self, outer: Scope, scope: Scope, background: bool) -> None:  # noqa: FBT001
+    def __init__(self, outer: Scope, scope: Scope, background: bool) -> None:
         self.outer = outer
         self.scope = scope
         self.background = background
@@ -796,7 +808,7 @@ class Subscope:
         """Pass on what went wrong: everything in it has ended."""
         scope = self.scope
         scope._state = ENDED
-        left = scope._outcome(None, False)  # noqa: FBT003
+        left = scope._outcome(None, False)
         scope._errors = []
         self.outer._leave(self, left)
 
