@@ -429,8 +429,34 @@ async def test_nested_scopes_that_are_both_cancelled_in_one_turn() -> None:
 
 @on_each_loop
 async def test_all_at_once() -> None:
-    """An error in the body, in a callback and in a task, the timeout, and from outside."""
+    """The timeout, then an error in the body and in a task, and a cancellation from outside."""
 
+    async def spoil() -> None:
+        try:
+            await stay()
+        finally:
+            task.cancel()
+            raise KeyError("task")
+
+    async def main() -> None:
+        async with ninth.scope(timeout=0.001) as scope:
+            scope.start(spoil)
+            try:
+                await stay()
+            finally:
+                raise OSError("body")
+
+    task = asyncio.create_task(main())
+    await asyncio.wait([task])
+    group = task.exception()
+    assert isinstance(group, ExceptionGroup)
+    names = sorted(type(error).__name__ for error in group.exceptions)
+    assert names == ["KeyError", "OSError", "TimeoutError"]
+    assert task.cancelling() == 1
+
+
+@on_each_loop
+async def test_an_error_in_a_callback_the_body_and_a_task_and_from_outside() -> None:
     async def spoil() -> None:
         try:
             await stay()
@@ -438,18 +464,19 @@ async def test_all_at_once() -> None:
             raise KeyError("task")
 
     async def main() -> None:
-        async with ninth.scope(timeout=0.002) as scope:
+        async with ninth.scope() as scope:
 
             def fail() -> None:
                 task.cancel()
                 raise ValueError("callback")
 
             scope.start(spoil)
-            scope.after(0.001, fail)
+            await asyncio.sleep(0)
+            scope.after(0, fail)
             try:
                 await stay()
             finally:
-                await asyncio.sleep(0.005)
+                await asyncio.sleep(0.001)
                 raise OSError("body")
 
     task = asyncio.create_task(main())

@@ -34,11 +34,13 @@ class Stop(enum.Enum):
 STOP: Final[Literal[Stop.STOP]] = Stop.STOP
 
 MODULES = (
+    "block",
     "callbacks",
     "conditions",
     "exits",
     "groups",
     "lines",
+    "owner",
     "processes",
     "promise",
     "registrations",

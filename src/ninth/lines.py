@@ -106,7 +106,10 @@ class LineRegistration(FileRegistration):
         if line.endswith(b"\n"):
             line = line[: -2 if line.endswith(b"\r\n") else -1]
         if len(line) > self._limit:
-            message = f"a line of {len(line)} bytes came, and {self._limit} is the limit: pass a larger one"
+            message = (
+                f"a line of {len(line)} bytes came, and {self._limit} is the limit: "
+                f"pass a larger one"
+            )
             raise LineTooLong(message)
         return line.decode(self._encoding, self._errors)
 

@@ -253,7 +253,7 @@ class CallbackWatcher(Watcher):
         self.closed = on_closed
         self.waiting = False
 
-    def on_events(self, mask: int) -> bool:
+    def on_events(self, mask: int) -> bool:  # noqa: ARG002
         """Call on_ready(), at once or in the turn's step for callbacks."""
         if self.loop is None:
             return True
@@ -273,7 +273,7 @@ class CallbackWatcher(Watcher):
             self.ready()
 
     def on_closed(self, error: FileClosedError) -> None:
-        """Call on_closed()."""
+        """Pass the error on."""
         self.loop = None
         self.closed(error)
 
