@@ -3,29 +3,51 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+READY_DEV := $(VENV)/.ready-dev
+# What an installation is made from: the hot modules are compiled where there is a compiler.
+HOT := $(wildcard src/ninth/*/*.pxd)
+MADE_FROM := pyproject.toml setup.py $(HOT) $(wildcard $(HOT:.pxd=.py))
+PIP := $(BIN)/python -m pip --quiet
 
-.PHONY: demo test lint clean
+.PHONY: demo test conformance bench lint clean
 
 demo: $(READY)
 	@$(BIN)/ninth demo
 
-test: $(READY)
+# Twice: as it was built, and the pure source.
+test: $(READY_DEV)
 	$(BIN)/python -m pytest -n 4
+	NINTH_PURE=1 $(BIN)/python -m pytest -n 4
 
-lint: $(READY)
+# CPython's own tests of asyncio on our loop, for each Python found.
+conformance: $(READY_DEV)
+	$(BIN)/python -m conformance
+
+# The loop beside its peers; see bench/README.md.
+bench: $(READY_DEV)
+	$(PIP) install --requirement bench/requirements.txt
+	$(BIN)/python -m bench
+
+lint: $(READY_DEV)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-# Made again only when what is to be installed or compiled has changed.
-$(READY): pyproject.toml setup.py
+$(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "ninth needs Python 3.11 or newer, and $(PYTHON) is older: make PYTHON=python3.13 ..." >&2; \
 	  exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(PIP) install --upgrade pip
+
+# Made again only when what is to be installed or compiled has changed.
+$(READY): $(MADE_FROM) | $(BIN)/python
+	$(PIP) install --editable .
 	@touch $@
+
+$(READY_DEV): $(MADE_FROM) | $(BIN)/python
+	$(PIP) install --editable '.[dev,libraries]'
+	@touch $@ $(READY)
 
 clean:
 	rm -rf $(VENV) .venv-* build dist .mypy_cache .pytest_cache .ruff_cache

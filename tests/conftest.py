@@ -15,7 +15,17 @@ import pytest
 
 from tests.loops import FACTORIES, Factory
 
-LOOPS = ("blocking", "busy", "sleepy", "select", "callback", "generator", "coroutine", "asyncio")
+LOOPS = (
+    "blocking",
+    "busy",
+    "sleepy",
+    "select",
+    "callback",
+    "generator",
+    "coroutine",
+    "asyncio",
+    "ninth",
+)
 TAG = "NINTH_TEST_TAG"
 
 

@@ -1,5 +1,6 @@
 """The texts keep their word: links lead somewhere, and what README says can be done works."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -56,3 +57,17 @@ def test_readme_tells_the_options_that_exist() -> None:
     sources = "".join(path.read_text() for path in (ROOT / "src/ninth/cli").rglob("*.py"))
     for option in set(re.findall(r"--[a-z][a-z-]+", text)):
         assert f'"{option}"' in sources, option
+
+
+def test_readme_quotes_the_run_that_is_kept() -> None:
+    text = (ROOT / "README.md").read_text()
+    results = json.loads((ROOT / "docs/compare.json").read_text())
+    for loop in results["loops"]:
+        row = re.search(
+            rf"^\| {loop['loop']} \| ([\d,.]+) \| ([\d,.]+) \| ([\d.]+) \|", text, re.MULTILINE
+        )
+        assert row is not None, loop["loop"]
+        quoted = [float(figure.replace(",", "")) for figure in row.groups()]
+        measured = [loop["delay_median_ms"], loop["delay_p99_ms"], loop["cpu_percent"]]
+        # Two digits are quoted, four for what is large.
+        assert quoted == pytest.approx(measured, rel=0.05, abs=0.005), loop["loop"]

@@ -1,10 +1,11 @@
 """`ninth loops` and `ninth demo`."""
 
+import os
 import re
 import signal
 import subprocess
 
-from ninth.ladder import rung
+from ninth.cli.all_loops import module_of
 from tests.conftest import LOOPS, Runner
 
 
@@ -16,12 +17,12 @@ def test_the_list_has_a_line_for_each_loop(ninth: Runner) -> None:
 
 def test_the_source_of_a_loop(ninth: Runner, loop: str) -> None:
     source = ninth.run("loops", loop).stdout
-    path = rung(loop).__file__
+    path = module_of(loop).__file__
     assert path is not None
     with open(path, encoding="utf-8") as file:
         assert source == file.read()
     assert "New here:" in source
-    assert "Still wrong:" in source
+    assert ("Still wrong:" in source) == (loop != "ninth")
 
 
 def test_the_difference_of_two_loops(ninth: Runner) -> None:
@@ -46,6 +47,20 @@ def test_a_closed_pipe_is_no_error(ninth: Runner) -> None:
     assert process.returncode == -signal.SIGPIPE
     assert process.stderr is not None
     assert process.stderr.read() == ""
+
+
+def test_output_that_cannot_be_written(ninth: Runner) -> None:
+    for arguments in ([], ["busy"], ["--diff", "busy", "select"]):
+        with open("/dev/full", "w") as full:
+            result = ninth.run("loops", *arguments, stdout=full)
+        assert result.returncode == 1
+        assert result.stderr == "ninth: cannot go on: No space left on device\n"
+
+
+def test_an_output_that_knows_few_characters(ninth: Runner) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    result = ninth.run("loops", "generator", env=environment)
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_the_demo_shows_numbers_until_it_is_stopped(ninth: Runner) -> None:

@@ -2,13 +2,13 @@
 
 import os
 import signal
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from ninth.ladder import RUNGS, rung, watch
+from ninth.cli.all_loops import watch
+from ninth.ladder import RUNGS, rung
 from ninth.ladder.program import Interrupted, Program
 from tests.conftest import LOOPS
 
@@ -50,7 +50,7 @@ def record(loop: str, *commands: str, grace: float = 5.0) -> tuple[Recorder, Pro
 
 
 def test_the_tests_know_all_rungs() -> None:
-    assert RUNGS == LOOPS
+    assert (*RUNGS, "ninth") == LOOPS
 
 
 def test_an_unknown_rung_is_refused() -> None:
@@ -130,6 +130,9 @@ def test_an_exception_while_starting_stops_the_others(loop: str) -> None:
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+# Where Python drops the exception of a handler (a weak reference's callback), render() raises it
+# again; that it was dropped is reported all the same.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_signal_stops_everything(loop: str, signum: signal.Signals) -> None:
     # The child signals us when it is there, so that no time has to be guessed.
     command = f"trap '' TERM; sleep 1000 & kill -{signum.value} {os.getpid()}; echo up; wait"
@@ -138,12 +141,3 @@ def test_a_signal_stops_everything(loop: str, signum: signal.Signals) -> None:
         watch(loop, program)
     assert caught.value.signum == signum
     assert all(child.returncode in {-9, -15} for child in program.children)
-
-
-def test_the_interval_does_not_drift(loop: str) -> None:
-    if loop in {"blocking", "sleepy"}:
-        pytest.skip("blocking waits for its children and sleepy for its second, by design")
-    times: list[float] = []
-    program = Program(["sleep 1.05"], lambda *_: times.append(time.monotonic()), interval=0.2)
-    watch(loop, program)
-    assert len(times) >= 5

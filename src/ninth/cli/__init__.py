@@ -7,13 +7,16 @@ it is the one that is asked for: a status line should start at once.
 
 import argparse
 import importlib
+import io
+import os
+import platform
 import signal
 import sys
 from collections.abc import Sequence
 
 from ninth import __version__
 
-from .ending import die_by
+from .ending import die_by, fail
 
 COMMANDS = {
     "watch": "run commands side by side and show the latest line of each",
@@ -30,13 +33,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     by that signal too, so that a shell sees 128+n and stops its own loops.
     """
     try:
+        if sys.stdout is None:
+            return fail("there is no standard output to write to")
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")
         status = _run(sys.argv[1:] if arguments is None else arguments)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
     except KeyboardInterrupt as error:
         die_by(getattr(error, "signum", signal.SIGINT))
     except BrokenPipeError:
         die_by(signal.SIGPIPE)
+    except OSError as error:
+        # What could not be written is still buffered, and would fail again at exit.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        return fail(f"cannot go on: {error.strerror or error}")
     return status
 
 
@@ -71,6 +81,14 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     )
 
 
+def _version() -> str:
+    from ninth import is_compiled  # noqa: PLC0415 - costs the import of the loop
+
+    kind = "compiled" if is_compiled() else "pure Python"
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    return f"ninth {__version__} ({kind}, {python})"
+
+
 def _main_parser() -> argparse.ArgumentParser:
     parser = _parser("ninth")
     parser.usage = "ninth COMMAND [OPTIONS]"
@@ -79,5 +97,5 @@ def _main_parser() -> argparse.ArgumentParser:
         f"  {name:<8}  {text}\n" for name, text in COMMANDS.items()
     )
     parser.add_argument("command", metavar="COMMAND", nargs="?", choices=COMMANDS, help="see below")
-    parser.add_argument("-V", "--version", action="version", version=f"ninth {__version__}")
+    parser.add_argument("-V", "--version", action="version", version=_version())
     return parser

@@ -1,8 +1,30 @@
-"""How the process ends when a signal made it end."""
+"""How the process ends: with words for what went wrong, and by the signal that made it end."""
 
 import os
 import signal
+import sys
 from typing import NoReturn
+
+
+def fail(text: str) -> int:
+    """Say what went wrong. Returns: the exit status for it, 1."""
+    if sys.stderr is not None:
+        sys.stderr.write(f"ninth: {text}\n")
+    return 1
+
+
+def keep_quiet_about_interrupts() -> None:
+    """Do not report a KeyboardInterrupt that Python drops, as it does in a __del__.
+
+    The program that it was meant for has taken a note, and stops all the same.
+    """
+    report = sys.unraisablehook
+
+    def hook(unraisable: "sys.UnraisableHookArgs") -> None:
+        if not isinstance(unraisable.exc_value, KeyboardInterrupt):
+            report(unraisable)
+
+    sys.unraisablehook = hook
 
 
 def die_by(signum: int) -> NoReturn:

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 
-from ninth.ladder import RUNGS, rung
+from ninth.cli.all_loops import LOOPS, module_of
 
 DESCRIPTION = """\
 Without arguments, list the loops with one line each. With a NAME, print the source of that loop.
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = DESCRIPTION
     parser.usage = "ninth loops [NAME | --diff A B]"
-    parser.add_argument("name", metavar="NAME", nargs="?", help=f"one of {', '.join(RUNGS)}")
+    parser.add_argument("name", metavar="NAME", nargs="?", help=f"one of {', '.join(LOOPS)}")
     parser.add_argument("--diff", metavar=("A", "B"), nargs=2, help="show what changes from A to B")
 
 
@@ -29,24 +29,24 @@ def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     """Print what was asked for. Returns: the exit status, 0."""
     names = [*filter(None, [arguments.name]), *(arguments.diff or [])]
     for name in names:
-        if name not in RUNGS:
-            parser.error(f"there is no loop {name!r}: choose from {', '.join(RUNGS)}")
+        if name not in LOOPS:
+            parser.error(f"there is no loop {name!r}: choose from {', '.join(LOOPS)}")
     if arguments.diff and arguments.name:
         parser.error("give either a NAME or --diff A B")
     if arguments.diff:
         sys.stdout.writelines(_colored(_diff(*arguments.diff)))
     elif arguments.name:
-        sys.stdout.write(inspect.getsource(rung(arguments.name)))
+        sys.stdout.write(inspect.getsource(module_of(arguments.name)))
     else:
-        for number, name in enumerate(RUNGS, 1):
+        for number, name in enumerate(LOOPS, 1):
             # The first line of each is "Name: what it does."
-            summary = (rung(name).__doc__ or "").partition("\n")[0].partition(": ")[2]
+            summary = (module_of(name).__doc__ or "").partition("\n")[0].partition(": ")[2]
             sys.stdout.write(f"{number}  {name:<10}  {summary}\n")
     return 0
 
 
 def _diff(old: str, new: str) -> Iterator[str]:
-    before, after = rung(old), rung(new)
+    before, after = module_of(old), module_of(new)
     return difflib.unified_diff(
         inspect.getsource(before).splitlines(keepends=True),
         inspect.getsource(after).splitlines(keepends=True),

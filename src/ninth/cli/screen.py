@@ -19,6 +19,8 @@ ERASE_BELOW = "\x1b[J"
 NO_WRAP = "\x1b[?7l"
 WRAP = "\x1b[?7h"
 
+UNKNOWN_HEIGHT = 24  # of a terminal that says 0, as serial lines do
+
 
 class ScreenDisplay:
     """Draws the clock and one row for each command, cut to the terminal's size.
@@ -33,7 +35,8 @@ class ScreenDisplay:
     def __call__(self, clock: str, lines: Sequence[str]) -> None:
         """Draw a frame if it differs from the last one. Raises OSError if that is impossible."""
         size = os.get_terminal_size(self._descriptor)
-        rows = [cut(row, size.columns) for row in fit([clock, *lines], size.lines - 1)]
+        height = (size.lines or UNKNOWN_HEIGHT) - 1  # the cursor stands below the frame
+        rows = [cut(row, size.columns) for row in fit([clock, *lines], height)]
         if rows == self._last:
             return
         up = "\r" + UP.format(len(self._last)) if self._last else ""

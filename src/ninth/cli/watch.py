@@ -7,13 +7,14 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from ninth.ladder import RUNGS, watch
+from ninth.cli.all_loops import LOOPS, watch
 from ninth.ladder.program import Child, LineDisplay, Program, Show, StartError
 
+from .ending import fail, keep_quiet_about_interrupts
 from .screen import ScreenDisplay
 
-DEFAULT_LOOP = "select"
-LONGEST = 86400.0  # seconds; pollers count milliseconds in 32 bits
+DEFAULT_LOOP = "ninth"
+SHORTEST, LONGEST = 0.001, 86400.0  # seconds; pollers count milliseconds, in 32 bits
 
 DESCRIPTION = """\
 Start every COMMAND, a shell command line, and show the current time and the latest complete
@@ -46,9 +47,9 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--loop",
         metavar="NAME",
-        choices=RUNGS,
+        choices=LOOPS,
         default=DEFAULT_LOOP,
-        help=f"the loop to run on: {', '.join(RUNGS)} (default: %(default)s)",
+        help=f"the loop to run on: {', '.join(LOOPS)} (default: %(default)s)",
     )
     parser.add_argument(
         "-i",
@@ -82,8 +83,6 @@ def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
 
 def run_commands(commands: Sequence[str], arguments: argparse.Namespace) -> int:
     """Run these commands to their end, with the common options. Returns: the exit status."""
-    if sys.stdout is None:
-        return _fail("there is no standard output to write to")
     show: Show
     if sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
         show = ScreenDisplay()
@@ -94,14 +93,14 @@ def run_commands(commands: Sequence[str], arguments: argparse.Namespace) -> int:
         show = LineDisplay(separator=arguments.separator, interval=arguments.interval)
         stderr = None
     program = Program(commands, show, arguments.interval, arguments.stop_timeout, stderr)
+    keep_quiet_about_interrupts()
     try:
         watch(arguments.loop, program)
     except StartError as error:
-        return _fail(str(error))
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        return _fail(f"cannot go on: {error.strerror or error}")
+        return fail(str(error))
+    finally:
+        if program.left:
+            fail(f"could not stop these processes, not even by SIGKILL: {program.left}")
     return _status(program.children)
 
 
@@ -109,24 +108,20 @@ def _status(children: Sequence[Child]) -> int:
     failed = sorted((child for child in children if child.returncode), key=lambda one: one.ended)
     for child in failed:
         if child.returncode in {126, 127}:  # what a shell says when it cannot execute or find it
-            what = "found" if child.returncode == 127 else "executed"
-            _fail(f"{child.command!r} could not be {what} (exit status {child.returncode})")
+            what = "find" if child.returncode == 127 else "execute"
+            fail(
+                f"{child.command!r}: the shell could not {what} it (exit status {child.returncode})"
+            )
     if not failed:
         return 0
     code = failed[0].returncode or 0
     return code if code > 0 else 128 - code
 
 
-def _fail(text: str) -> int:
-    if sys.stderr is not None:
-        sys.stderr.write(f"ninth: {text}\n")
-    return 1
-
-
 def _positive(text: str) -> float:
     seconds = _not_negative(text)
-    if seconds == 0:
-        raise argparse.ArgumentTypeError(f"must be more than 0 seconds, not {text!r}")
+    if seconds < SHORTEST:
+        raise argparse.ArgumentTypeError(f"must be at least {SHORTEST:g} seconds, not {text!r}")
     return seconds
 
 

@@ -4,9 +4,7 @@
 """
 
 import importlib
-from collections.abc import Callable
 from types import ModuleType
-from typing import cast
 
 from .program import Program
 
@@ -22,4 +20,4 @@ def rung(name: str) -> ModuleType:
 
 def watch(name: str, program: Program) -> None:
     """Run the program on the rung with this name, to its end."""
-    cast("Callable[[Program], None]", rung(name).watch)(program)
+    program.run(rung(name).watch)

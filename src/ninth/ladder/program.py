@@ -38,6 +38,7 @@ from typing import IO, Self
 CHUNK = 65536  # bytes to read at once: what a pipe of Linux holds
 LINE_LIMIT = 65536  # bytes of one line that are kept
 GRACE = 5.0  # seconds between the request to stop and the kill
+LAST_GRACE = 2.0  # seconds from the kill on, after which we leave what cannot be killed
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 Show = Callable[[str, Sequence[str]], None]  # takes the time and the latest lines
@@ -65,10 +66,14 @@ _ESCAPE_SEQUENCE = re.compile(
     r"|\x1b[]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC, DCS and the like: titles, links
     r"|\x1b[ -/]*[0-Z\\^-~]"  # two and three character sequences
 )
-# What is left of controls becomes visible: ␀, ␍, ␛ …; eight-bit controls have no such picture.
+# What is left of controls becomes visible: ␀, ␍, ␛ …; eight-bit controls have no such picture,
+# nor have those that turn the direction of the rest of a row around.
 _CONTROLS: dict[int, str] = {code: chr(0x2400 + code) for code in range(0x20) if code != 0x09}
 _CONTROLS |= {0x7F: "\u2421", 0x2028: " ", 0x2029: " "}
-_CONTROLS |= dict.fromkeys(range(0x80, 0xA0), "\N{REPLACEMENT CHARACTER}")
+_CONTROLS |= dict.fromkeys(
+    [*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)],
+    "\N{REPLACEMENT CHARACTER}",
+)
 
 
 def printable(text: str) -> str:
@@ -89,16 +94,19 @@ class LatestLine:
         self.count = 0
         self._line = b""
         self._cut = False
+        self._text: str | None = ""
         self._partial = bytearray()
         self._skipping = False  # the rest of a line that was cut
 
     @property
     def text(self) -> str:
         """The latest complete line, fit to be shown."""
-        # A cut may have split a character: an incremental decoder keeps the half back.
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        line = decoder.decode(self._line, final=not self._cut)
-        return printable(line.rstrip("\r")) + ("…" if self._cut else "")
+        if self._text is None:
+            # A cut may have split a character: an incremental decoder keeps the half back.
+            decoder = codecs.getincrementaldecoder("utf-8")("replace")
+            line = decoder.decode(self._line, final=not self._cut)
+            self._text = printable(line.rstrip("\r")) + ("…" if self._cut else "")
+        return self._text
 
     def feed(self, data: bytes) -> None:
         """Take in what was read."""
@@ -128,6 +136,7 @@ class LatestLine:
     def _complete(self, line: bytes | bytearray) -> None:
         self._line = bytes(line[:LINE_LIMIT])
         self._cut = len(line) > LINE_LIMIT
+        self._text = None
         self.count += 1
 
 
@@ -147,6 +156,7 @@ class Child:
         self.latest = LatestLine()
         self.returncode: int | None = None
         self.ended = 0.0
+        self._asked = False
         self._process = subprocess.Popen(
             ["/bin/sh", "-c", "--", command],  # --: a command line may begin with a dash
             stdin=subprocess.DEVNULL,
@@ -208,8 +218,10 @@ class Child:
             os.killpg(self.pid, signum)
 
     def stop(self) -> None:
-        """Ask a command that still runs to stop, and do not wait; the program does, for all."""
-        if self.running():
+        """Ask the command to stop, and do not wait; the program does, for all."""
+        # Once only: many programs take a second request as "now, without clean-up".
+        if not self._asked:
+            self._asked = True
             self.signal(signal.SIGTERM)
             self.signal(signal.SIGCONT)  # a stopped process cannot act on the request
 
@@ -268,21 +280,26 @@ def _sessions() -> dict[int, list[int]]:
     return members
 
 
-def _signal_all(children: Iterable[Child], signum: int) -> bool:
-    """Send a signal to all that the children started. Return whether anything is still alive."""
+def _signal_all(children: Iterable[Child], signum: int) -> list[int]:
+    """Send a signal to all that the children started. Return what was alive before it."""
     sessions = _sessions()
-    alive = False
+    alive = []
     for child in children:
         members = sessions.get(child.pid, [])
-        if not child.running() and not members:
+        if child.running():
+            alive.append(child.pid)
+        elif not members:
             continue
-        alive = True
-        if signum:
+        alive += members
+        if signum == signal.SIGTERM:
+            child.stop()
+        elif signum:
             child.signal(signum)
         for pid in members if signum else ():
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 if os.getpgid(pid) != child.pid:
                     os.kill(pid, signum)
+                    os.kill(pid, signal.SIGCONT)
     return alive
 
 
@@ -329,7 +346,8 @@ class Program:
     interval: seconds after which to render even without a new line. grace: seconds that a child
     has to end by itself when it is asked to. stderr: of the children, as in subprocess.Popen.
 
-    As a `with` block it is entered once; on leaving, all children are stopped and reaped.
+    As a `with` block it is entered once; on leaving, all children are stopped and reaped. `left`
+    then holds the ids of processes that could not be stopped: another user's, for one.
     """
 
     def __init__(
@@ -343,6 +361,7 @@ class Program:
         self.commands = commands
         self.interval = interval
         self.children: list[Child] = []
+        self.left: list[int] = []
         # What our parent has set to be ignored (nohup) stays so; handlers need the main thread.
         self.signals = [
             signum
@@ -353,15 +372,28 @@ class Program:
         self._show = show or LineDisplay(interval=interval)
         self._grace = grace
         self._stderr = stderr
+        # Called in the handler, when a signal is only noted: for loops that have to be woken up.
+        self.on_asked: Callable[[], object] = lambda: None
         self._signum: int | None = None  # the first that asked us to stop
+        self._raised = False
         self._shield = False  # set while an exception from a signal would do harm
         self._hurry = False
+        self._entered = False
         self._reserve = -1  # a descriptor kept for stopping, which has to look into /proc
         self._previous: dict[int, object] = {}
 
+    def run(self, watch: Callable[["Program"], None]) -> None:
+        """Have a loop run this program, to its end."""
+        try:
+            watch(self)
+        finally:
+            # A signal can strike in the very moment in which a loop leaves its `with` block, and
+            # then nothing in there has been stopped. It strikes once only.
+            self.close()
+
     def start(self, command: str) -> Child:
         """Start one command. Raises StartError with the reason when that is impossible."""
-        with self._shielded():  # a signal between fork and append would lose the child
+        with self.shielded():  # a signal between fork and append would lose the child
             try:
                 child = Child(command, self._stderr)
             except (OSError, ValueError) as error:
@@ -371,26 +403,56 @@ class Program:
 
     def render(self) -> None:
         """Show the current time and the latest complete line of every command."""
-        self._raise_if_asked()
         lines = [child.latest.text for child in self.children]
         lines += [""] * (len(self.commands) - len(lines))
-        self._show(time.strftime("%Y-%m-%d %H:%M:%S"), lines)
+        # Nobody may be reading, and then this would block: signals have to come through.
+        shield, self._shield = self._shield, False
+        try:
+            self.raise_if_asked()
+            self._show(time.strftime("%Y-%m-%d %H:%M:%S"), lines)
+        finally:
+            self._shield = shield
 
-    def interrupt(self, signum: int, _frame: FrameType | None = None) -> None:
-        """Leave the program because of a signal: raises Interrupted, at the latest in render()."""
-        self._hurry = self._signum is not None
-        self._signum = self._signum or signum
-        if not self._shield:
-            self._raise_if_asked()
+    def raise_if_asked(self) -> None:
+        """Raise Interrupted if a signal has asked the program to stop."""
+        if self._signum is not None:
+            self._raised = True
+            raise Interrupted(self._signum)
+
+    @contextlib.contextmanager
+    def shielded(self) -> Iterator[None]:
+        """Only note signals in this block, but while something is shown; raise at its end."""
+        shield, self._shield = self._shield, True
+        try:
+            yield
+        finally:
+            self._shield = shield
+        if not shield:
+            self.raise_if_asked()
+
+    def close(self) -> None:
+        """Stop and reap all children, and give the signals back. Idempotent."""
+        self._shield = True  # from here on a signal only shortens the grace
+        if not self._entered:
+            return
+        self._entered = False
+        self._hurry = False
+        try:
+            self._stop_children()
+        finally:
+            for signum, handler in self._previous.items():
+                signal.signal(signum, handler)  # type: ignore[arg-type]
 
     def __enter__(self) -> Self:
         self.render()  # the time, and empty lines: so that there is something to look at
         for signum in self.signals:
-            self._previous[signum] = signal.signal(signum, self.interrupt)
-        if self.signals and signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+            self._previous[signum] = signal.signal(signum, self._on_signal)
+        main = threading.current_thread() is threading.main_thread()
+        if main and signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
             # Inherited, it would make the kernel throw away what we wait for.
             self._previous[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._reserve = os.open(os.devnull, os.O_RDONLY)
+        self._entered = True
         return self
 
     def __exit__(
@@ -399,44 +461,46 @@ class Program:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._shield = True  # from here on a second signal only shortens the grace
-        self._hurry = False
-        try:
-            self._stop_children()
-        finally:
-            for signum, handler in self._previous.items():
-                signal.signal(signum, handler)  # type: ignore[arg-type]
+        self.close()
         if error is None:
-            self._raise_if_asked()
+            self.raise_if_asked()
 
-    def _raise_if_asked(self) -> None:
-        # Python drops exceptions in some places, a __del__ for one; hence the note in _signum.
-        if self._signum is not None:
-            raise Interrupted(self._signum)
-
-    @contextlib.contextmanager
-    def _shielded(self) -> Iterator[None]:
-        self._shield = True
-        try:
-            yield
-        finally:
-            self._shield = False
-        self._raise_if_asked()
+    def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
+        self._hurry = self._signum is not None
+        self._signum = self._signum or signum
+        # Raised once: a second exception could hit the clean-up that the first has started. That
+        # Python drops exceptions in some places, a __del__ for one, is made good by render().
+        if self._shield:
+            self.on_asked()
+        elif not self._raised:
+            self.raise_if_asked()
 
     def _stop_children(self) -> None:
         """Stop and reap all that was started: ask, give it the grace, kill."""
         os.close(self._reserve)
+        for child in self.children:
+            os.set_blocking(child.output.fileno(), False)
         deadline = time.monotonic() + self._grace
+        killed = None
         pause = 0.001
-        if _signal_all(self.children, signal.SIGTERM):
-            _signal_all(self.children, signal.SIGCONT)
-        while _signal_all(self.children, 0):
-            if self._hurry or time.monotonic() >= deadline:
+        _signal_all(self.children, signal.SIGTERM)
+        while alive := _signal_all(self.children, 0):
+            now = time.monotonic()
+            if self._hurry or now >= deadline:
+                killed = killed or now
+                if now > killed + LAST_GRACE:  # another user's, or stuck in the kernel
+                    self.left = sorted(alive)
+                    break
                 _signal_all(self.children, signal.SIGKILL)
+            for child in self.children:
+                # What it says while it stops is not shown, but with a full pipe it would be stuck.
+                with contextlib.suppress(BlockingIOError):
+                    child.read()
             time.sleep(pause)
             pause = min(2 * pause, 0.05)
         for child in self.children:
-            child.reap()
+            if not child.running():
+                child.reap()
             child.close()
 
     def _why_not(self, command: str, error: OSError | ValueError) -> str:

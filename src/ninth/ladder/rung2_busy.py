@@ -20,8 +20,9 @@ def watch(program: Program) -> None:
             os.set_blocking(child.output.fileno(), False)
         while children:
             for child in list(children):
+                running = child.running()  # its status, even if somebody holds its output open
                 try:
-                    if not child.read() and not child.running():
+                    if not child.read() and not running:
                         children.remove(child)
                 except BlockingIOError:
                     pass

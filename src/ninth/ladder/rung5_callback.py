@@ -69,8 +69,10 @@ class Loop:
             self._previous_fd = signal.set_wakeup_fd(
                 self._signpost.fileno(), warn_on_full_buffer=False
             )
-        # The handler itself has nothing to do, but without one the signal would end the process.
-        self._previous.setdefault(signum, signal.signal(signum, lambda *_: None))
+        # The interpreter tells us only of signals with a handler. Whose it is does not matter, as
+        # long as it does not raise; where there is none, one that does nothing will do.
+        if signal.getsignal(signum) in {*signal.Handlers, signal.default_int_handler}:
+            self._previous[signum] = signal.signal(signum, lambda *_: None)
         self._signal_callbacks[signum] = callback
 
     def run(self) -> None:
@@ -102,10 +104,10 @@ class Loop:
 
     def _repeat(self, due: float, callback: Callback, delay: float) -> None:
         def call_and_repeat() -> None:
-            # A callback that took longer than its delay skips what it missed.
+            callback()
+            # From when it was due, or it would drift; what was missed is not made up for.
             missed = max(0.0, time.monotonic() - due) // delay
             self._repeat(due + (missed + 1) * delay, callback, delay)
-            callback()
 
         self._set_timer(due, call_and_repeat)
 
@@ -135,9 +137,9 @@ def watch(program: Program) -> None:
         if not child.running():
             loop.unregister_file(child.end)
 
-    with program, Loop() as loop:
+    with program, Loop() as loop, program.shielded():
         for signum in program.signals:
-            loop.on_signal(signum, functools.partial(program.interrupt, signum))
+            loop.on_signal(signum, program.raise_if_asked)
         for command in program.commands:
             child = program.start(command)
             loop.register_file(child.output.fileno(), functools.partial(on_output, child))

@@ -15,13 +15,12 @@ number.
 """
 
 import contextlib
-import itertools
 import select
 import time
 from collections.abc import Generator, Sequence
 from typing import Any
 
-from .program import Program
+from .program import Child, Program
 
 Files = frozenset[int]
 Times = frozenset[float]
@@ -105,24 +104,36 @@ def follow(program: Program, command: str) -> Waiting:
     """Show the lines of one command: the whole story of a child."""
     child = program.start(command)
     try:
-        while True:
-            yield from readable(child.output.fileno())
-            goes_on = child.read()
-            program.render()
-            if not goes_on:
-                break
-        while child.running():
-            yield from readable(child.end)
+        yield from gather([show_lines(program, child), wait_for_end(child)])
     finally:
-        child.stop()
+        if child.running():
+            child.stop()
+
+
+def show_lines(program: Program, child: Child) -> Waiting:
+    """Show each line as it comes."""
+    goes_on = True
+    while goes_on:
+        yield from readable(child.output.fileno())
+        goes_on = child.read()
+        program.render()
+
+
+def wait_for_end(child: Child) -> Waiting:
+    """Take the exit status when there is one."""
+    while child.running():
+        yield from readable(child.end)
 
 
 def clock(program: Program) -> Waiting:
     """Show the time, also when nothing else happens."""
-    start = time.monotonic()
-    for turn in itertools.count(1):
-        yield from sleep(start + turn * program.interval - time.monotonic())
+    due = time.monotonic() + program.interval
+    while True:
+        yield from sleep(due - time.monotonic())
         program.render()
+        # From when it was due, or it would drift; what was missed is not made up for.
+        missed = max(0.0, time.monotonic() - due) // program.interval
+        due += (missed + 1) * program.interval
 
 
 def watch(program: Program) -> None:

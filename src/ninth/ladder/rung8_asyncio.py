@@ -17,12 +17,11 @@ forgotten; and nothing waits for several things at once, or for a child, in one 
 
 import asyncio
 import contextlib
-import itertools
 import time
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from typing import Any
 
-from .program import Program
+from .program import Child, Program
 
 
 class Future:
@@ -171,24 +170,36 @@ async def follow(program: Program, command: str) -> None:
     """Show the lines of one command: the whole story of a child."""
     child = program.start(command)
     try:
-        while True:
-            await readable(child.output.fileno())
-            goes_on = child.read()
-            program.render()
-            if not goes_on:
-                break
-        while child.running():
-            await readable(child.end)
+        await gather([show_lines(program, child), wait_for_end(child)])
     finally:
-        child.stop()
+        if child.running():
+            child.stop()
+
+
+async def show_lines(program: Program, child: Child) -> None:
+    """Show each line as it comes."""
+    goes_on = True
+    while goes_on:
+        await readable(child.output.fileno())
+        goes_on = child.read()
+        program.render()
+
+
+async def wait_for_end(child: Child) -> None:
+    """Take the exit status when there is one."""
+    while child.running():
+        await readable(child.end)
 
 
 async def clock(program: Program) -> None:
     """Show the time, also when nothing else happens."""
-    start = time.monotonic()
-    for turn in itertools.count(1):
-        await sleep(start + turn * program.interval - time.monotonic())
+    due = time.monotonic() + program.interval
+    while True:
+        await sleep(due - time.monotonic())
         program.render()
+        # From when it was due, or it would drift; what was missed is not made up for.
+        missed = max(0.0, time.monotonic() - due) // program.interval
+        due += (missed + 1) * program.interval
 
 
 def watch(program: Program) -> None:
