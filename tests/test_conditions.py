@@ -230,7 +230,6 @@ async def test_signalled_listens_until_the_innermost_scope_ends() -> None:
 
 @on_each_loop
 async def test_conditions_compare_by_kind_and_subject() -> None:
-    conditions: list[Any] = [ninth.readable(0), ninth.writable(0), ninth.after(1), ninth.at(1)]
     assert ninth.readable(0) == ninth.readable(0)
     assert ninth.readable(0) != ninth.writable(0)
     assert ninth.after(1) == ninth.after(1.0)

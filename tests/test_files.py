@@ -1,4 +1,4 @@
-"""Everything is a file: what can be waited for, what is refused, and what happens when it closes."""
+"""Everything is a file: what can be waited for, what is refused, what happens when it closes."""
 
 import asyncio
 import gzip
@@ -272,9 +272,8 @@ async def test_an_object_that_says_what_it_holds(pipe: tuple[int, int]) -> None:
 
 
 def closed_file() -> Any:
-    file = open(os.devnull, "rb")
-    file.close()
-    return file
+    with open(os.devnull, "rb") as file:
+        return file
 
 
 def closed_socket() -> socket.socket:
@@ -289,14 +288,14 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
         TypeError,
         r"given a TextIOWrapper; its buffer can hide data: pass its",
     ),
-    (lambda: io.StringIO(), TypeError, "given a StringIO; its buffer can hide data"),
+    (io.StringIO, TypeError, "given a StringIO; its buffer can hide data"),
     (lambda: gzip.GzipFile(fileobj=io.BytesIO()), TypeError, "given a GzipFile; .* decompress"),
     (
         lambda: http.client.HTTPResponse(socket.socket()),
         TypeError,
         "given a HTTPResponse; .* the socket of its connection",
     ),
-    (lambda: io.BytesIO(), TypeError, "which has no descriptor"),
+    (io.BytesIO, TypeError, "which has no descriptor"),
     (lambda: "name", TypeError, "'name', which is no file: pass a descriptor"),
     (lambda: None, TypeError, "None, which is no file"),
     (lambda: True, TypeError, "True, which is no file"),
@@ -512,7 +511,7 @@ def test_a_steady_stream_of_waits_costs_no_epoll_ctl() -> None:
         reading, writing = os.pipe()
         file = os.fdopen(reading, "rb", buffering=0)
         before = 0
-        for count in range(100):
+        for _ in range(100):
             # One after the other: what is ready and finds nobody waiting is disarmed, and rightly.
             theirs.send(b"x")
             await ninth.readable(ours)
@@ -521,7 +520,7 @@ def test_a_steady_stream_of_waits_costs_no_epoll_ctl() -> None:
             await (ninth.readable(file) | ninth.after(10))
             os.read(reading, 1)
             before = before or poller.calls
-        assert count == 99
+        assert before > 0
         assert poller.calls == before
         os.close(writing)
         for each in (ours, theirs, file):

@@ -1,7 +1,7 @@
 """Random programs of scopes, on a clock that jumps and in an order that is shuffled.
 
-Each seed makes a tree of scopes in which tasks and callbacks sleep, read pipes, fail, cancel scopes and
-clean up slowly, while the whole is cancelled from outside or runs into timeouts. A ledger notes
+Each seed makes a tree of scopes in which tasks and callbacks sleep, read pipes, fail, cancel scopes
+and clean up slowly, while the whole is cancelled from outside or runs into timeouts. A ledger notes
 what happens; afterwards it is held against the rules of a scope. `pytest -k "[17]"` runs one seed.
 """
 
@@ -21,7 +21,7 @@ SEEDS = range(400)
 FOR_EVER = 50_000.0
 
 
-class Failure(Exception):
+class FailureError(Exception):
     """An error of the program."""
 
 
@@ -31,7 +31,7 @@ class Program:
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         self.loop = VirtualLoop(seed=seed)
-        self.raised: list[Failure] = []
+        self.raised: list[FailureError] = []
         self.tasks: list[tuple[ninth.Scope, asyncio.Task[Any]]] = []
         self.registrations: list[tuple[ninth.Scope, ninth.Registration]] = []
         self.left: set[ninth.Scope] = set()
@@ -48,7 +48,7 @@ class Program:
         return self.random.choice([0, 0, 1, 1, 2, 3, 5, 8])
 
     def fail(self) -> None:
-        error = Failure(len(self.raised))
+        error = FailureError(len(self.raised))
         self.raised.append(error)
         raise error
 
@@ -212,10 +212,10 @@ class Program:
             return
         assert isinstance(error, ExceptionGroup)
         assert not any(isinstance(one, BaseExceptionGroup) for one in error.exceptions)
-        left = [one for one in error.exceptions if isinstance(one, Failure)]
+        left = [one for one in error.exceptions if isinstance(one, FailureError)]
         assert len(left) == len(set(left))
         assert set(left) == set(self.raised)
-        others = {type(one) for one in error.exceptions} - {Failure}
+        others = {type(one) for one in error.exceptions} - {FailureError}
         assert others <= {TimeoutError}
 
 
