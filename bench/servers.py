@@ -113,7 +113,7 @@ async def sock() -> None:
 
 
 async def stream() -> None:
-    import ninth
+    ninth = importlib.import_module("ninth")
 
     loop = asyncio.get_running_loop()
 
