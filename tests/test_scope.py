@@ -417,6 +417,22 @@ async def test_a_line_of_just_the_limit_passes() -> None:
 
 
 @on_each_loop
+async def test_many_lines_at_once_let_others_run() -> None:
+    reading, writing = pipe()
+    os.write(writing, b"\n" * 5000)
+    os.close(writing)
+    seen: list[object] = []
+    async with ninth.scope() as scope:
+        scope.on_line(reading, seen.append)
+        while not seen:
+            await asyncio.sleep(0)
+        scope.after(0, seen.append, "other")
+    assert seen.count("") == 5000
+    assert seen.index("other") < 4000
+    os.close(reading)
+
+
+@on_each_loop
 async def test_a_file_closed_behind_on_line_does_not_keep_the_scope_from_ending() -> None:
     reading, writing = pipe()
     with open(os.dup(reading), "rb", buffering=0) as file:

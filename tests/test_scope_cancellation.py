@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -486,6 +486,31 @@ async def test_an_error_in_a_callback_the_body_and_a_task_and_from_outside() -> 
     names = sorted(type(error).__name__ for error in group.exceptions)
     assert names == ["KeyError", "OSError", "ValueError"]
     assert task.cancelling() == 1
+
+
+@on_each_loop
+async def test_closing_an_asynchronous_generator_stops_its_scope_without_an_error() -> None:
+    ended = []
+
+    async def work() -> None:
+        try:
+            await stay()
+        finally:
+            await asyncio.sleep(0.001)
+            ended.append("task")
+
+    async def generate() -> AsyncGenerator[int, None]:
+        async with ninth.scope() as scope:
+            scope.start(work)
+            await asyncio.sleep(0)
+            yield 1
+
+    numbers = generate()
+    assert await anext(numbers) == 1
+    await numbers.aclose()
+    assert ended == ["task"]
+    assert current().cancelling() == 0
+    await asyncio.sleep(0)
 
 
 @on_each_loop

@@ -124,6 +124,9 @@ class Block(Owner):
             seen = error
             self._outside = self._count_outside()
             self._stop(error)
+        elif isinstance(error, GeneratorExit):
+            # An asynchronous generator is being closed, which may await: an end, not an error.
+            self._stop(error)
         elif error is not None:
             self._fail(error)
         self._release_body()
@@ -137,6 +140,8 @@ class Block(Owner):
         outside = host.cancelling() > self._baseline
         cancelled = seen is not None and (outside or not self._requested)
         left = self._outcome(seen, cancelled)
+        if left is None and isinstance(error, GeneratorExit):
+            left = error
         if outside and self._errors and self._fatal is None and sys.version_info >= (3, 13):
             host.uncancel()
             host.cancel()

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from ninth.scope import Scope
 
+# After so many lines the loop takes a turn.
+LINES_PER_TURN = 500
+
 
 class LineRegistration(FileRegistration):
     """A callback for each line of a file, and one for its end.
@@ -24,7 +27,16 @@ class LineRegistration(FileRegistration):
     that is made for the file and gives it back.
     """
 
-    __slots__ = ("_at_end", "_encoding", "_errors", "_limit", "_on_end", "_own", "_stream")
+    __slots__ = (
+        "_at_end",
+        "_encoding",
+        "_errors",
+        "_left_lines",
+        "_limit",
+        "_on_end",
+        "_own",
+        "_stream",
+    )
 
     def __init__(
         self,
@@ -54,6 +66,8 @@ class LineRegistration(FileRegistration):
         self._limit = limit
         self._on_end = on_end
         self._at_end = False
+        # Whether there may be whole lines that were read and not called for.
+        self._left_lines = False
 
     def _begin(self) -> None:
         self._stream.claim("on_line")
@@ -79,10 +93,19 @@ class LineRegistration(FileRegistration):
             return
         stream = self._stream
         try:
-            if not self._at_end and stream.fetch() is False:
+            if self._left_lines:
+                self._left_lines = False
+            elif not self._at_end and stream.fetch() is False:
                 self._at_end = True
                 self._table.remove(self._watch)
+            called = 0
             while self._waits():
+                if called == LINES_PER_TURN:
+                    # Others want their turn, and there may be thousands of lines yet.
+                    self._left_lines = True
+                    self._call_soon()
+                    return
+                called += 1
                 # The limit is for the line without its end, which has two bytes at most.
                 line = stream.take_line(self._limit + 2)
                 if line is None:

@@ -284,7 +284,9 @@ class Owner:
         if state is NEW:
             cure = "write `async with` it, or `with` it, first"
         elif state is STOPPING:
-            why = "its contents have ended" if not self.cancelled else repr(self.reason)
+            why = "its contents have ended"
+            if self.cancelled:
+                why = "cancel() was called" if self.reason is None else repr(self.reason)
             cure = f"nothing can be started in it any more ({why})"
         else:
             cure = "use it inside its block, or make a new one"

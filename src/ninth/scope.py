@@ -281,7 +281,7 @@ class Subscope:
 
     def stop(self) -> None:
         """Stop what is in it."""
-        self.scope._stop(None)
+        self.scope._stop(self.outer.reason, early=self.outer.cancelled)
 
     def hurry(self) -> None:
         """Pass on a second cancellation."""

@@ -9,6 +9,8 @@ A descriptor may be closed behind our back, and its number be another file's at 
 object this shows when somebody else registers the same number, or when an event comes: an object
 that no longer has its number is closed, and its watchers are told. With a bare number it cannot
 show; close() below tells them first.
+On other loops than ninth's, an event of a closed file whose duplicate survives, in a forked child
+say, cannot be removed from the poller, and comes again each turn until the duplicate is closed.
 """
 
 from __future__ import annotations
