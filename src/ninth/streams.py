@@ -544,7 +544,12 @@ class Stream:
         if type(data) is bytes:
             await self._write(data)
         else:
-            with memoryview(data) as view:
+            try:
+                view = memoryview(data)
+            except TypeError:
+                message = f"write() was given {data!r:.80}: pass bytes, as from text.encode()"
+                raise TypeError(message) from None
+            with view:
                 if not view.c_contiguous:
                     await self._write(view.tobytes())
                     return
