@@ -72,7 +72,7 @@ ECHO = [
         requests,
         "tcp",
     )
-    for style in ("protocol", "streams", "sock")
+    for style in ("protocol", "streams", "sock", "stream")
     for (size, connections), requests in ECHO_REQUESTS.items()
 ]
 

@@ -112,6 +112,28 @@ async def sock() -> None:
         task.add_done_callback(tasks.discard)
 
 
+async def stream() -> None:
+    ninth = importlib.import_module("ninth")
+
+    loop = asyncio.get_running_loop()
+
+    async def echo(peer: socket.socket) -> None:
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        async with ninth.Stream(peer) as stream:
+            while data := await stream.read():
+                await stream.write(data)
+
+    server, port = listener()
+    server.setblocking(False)
+    announce(port)
+    tasks = set()
+    while True:
+        peer, _ = await loop.sock_accept(server)
+        task = loop.create_task(echo(peer))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+
 async def udp() -> None:
     transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
         EchoDatagrams, local_addr=("127.0.0.1", 0)
@@ -171,6 +193,7 @@ SERVERS: dict[str, Callable[..., Awaitable[None]]] = {
     "protocol": protocol,
     "streams": streams,
     "sock": sock,
+    "stream": stream,
     "udp": udp,
     "pipe": pipe,
     "tls": tls,

@@ -6,14 +6,15 @@ CPU microseconds per operation, each sample in a fresh process, all contestants 
 as in the rest of the bench. The contestants are libraries here, not loops, so this has a command of
 its own.
 
-`pipe`: a coroutine writes a byte to a pipe, waits until it is readable, and reads it; every wait goes
-through the poller. `callback` rows do the same in a callback that stays registered.
+`pipe`: a coroutine writes a byte to a pipe, waits until it is readable, and reads it; every wait
+goes through the poller. `callback` rows do the same in a callback that stays registered.
 `scope`: a scope is entered, a callback is registered in it, and it is left.
 `files`: events on randomly chosen ones of many files that one scope watches.
 """
 
 import argparse
 import asyncio
+import contextlib
 import importlib
 import json
 import os
@@ -298,10 +299,8 @@ def in_scope(fd: int, callback: Callable[[], object]) -> Any:
     scope = importlib.import_module("ninth").scope()
     # Nothing is awaited on entry.
     entering = scope.__aenter__()
-    try:
+    with contextlib.suppress(StopIteration):
         entering.send(None)
-    except StopIteration:
-        pass
     scope.on_readable(fd, callback, background=True)
     return scope
 
@@ -320,10 +319,10 @@ ROWS: dict[str, tuple[int, Callable[[int], float]]] = {
     "pipe trio": (30_000, lambda n: awaiting(on_trio, trio_of, n)),
     "pipe curio": (30_000, lambda n: awaiting(on_curio, curio_of, n)),
     "pipe anyio": (20_000, lambda n: awaiting(on_asyncio, anyio_of, n)),
-    "scope empty": (50_000, lambda n: scope_with(lambda s, fd: None, n)),
+    "scope empty": (50_000, lambda n: scope_with(lambda *_: None, n)),
     "scope after": (
         50_000,
-        lambda n: scope_with(lambda s, fd: s.after(60, nothing, background=True), n),
+        lambda n: scope_with(lambda s, _: s.after(60, nothing, background=True), n),
     ),
     "scope on_readable": (
         50_000,

@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-GROUPS = ["scheduling", "processes", "tcp protocol", "tcp streams", "tcp sock", "pipes", "udp"]
+GROUPS = [
+    "scheduling",
+    "processes",
+    "tcp protocol",
+    "tcp streams",
+    "tcp sock",
+    "tcp stream",
+    "pipes",
+    "udp",
+]
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="the bench's C programs are written for epoll"

@@ -271,8 +271,8 @@ async def test_a_wait_through_what_asyncio_has() -> None:
     reading, writing = os.pipe()
     os.write(writing, b"x")
     assert await asyncio.wait_for(ninth.readable(reading), 60) == reading
-    results = await asyncio.gather(wait(ninth.readable(reading)), wait(ninth.readable(reading)))
-    assert results == [reading, reading]
+    waits = [wait(ninth.readable(reading)) for _ in range(2)]
+    assert await asyncio.gather(*waits) == [reading, reading]
     os.read(reading, 1)
     task = asyncio.ensure_future(ninth.readable(reading))
     await asyncio.sleep(0)

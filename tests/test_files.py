@@ -1,4 +1,4 @@
-"""Everything is a file: what can be waited for, what is refused, and what happens when it closes."""
+"""Everything is a file: what can be waited for, what is refused, what happens when it closes."""
 
 import asyncio
 import gzip
@@ -19,6 +19,7 @@ import pytest
 
 import ninth
 from ninth import files, watchers
+from ninth.loop.poller import EpollPoller
 from tests.loops import Factory, on_each_loop
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
@@ -272,9 +273,8 @@ async def test_an_object_that_says_what_it_holds(pipe: tuple[int, int]) -> None:
 
 
 def closed_file() -> Any:
-    file = open(os.devnull, "rb")
-    file.close()
-    return file
+    with open(os.devnull, "rb") as file:
+        return file
 
 
 def closed_socket() -> socket.socket:
@@ -284,15 +284,19 @@ def closed_socket() -> socket.socket:
 
 
 REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
-    (lambda: sys.__stdin__, TypeError, r"given a TextIOWrapper; its buffer can hide data: pass its"),
-    (lambda: io.StringIO(), TypeError, "given a StringIO; its buffer can hide data"),
+    (
+        lambda: sys.__stdin__,
+        TypeError,
+        r"given a TextIOWrapper; its buffer can hide data: pass its",
+    ),
+    (io.StringIO, TypeError, "given a StringIO; its buffer can hide data"),
     (lambda: gzip.GzipFile(fileobj=io.BytesIO()), TypeError, "given a GzipFile; .* decompress"),
     (
         lambda: http.client.HTTPResponse(socket.socket()),
         TypeError,
         "given a HTTPResponse; .* the socket of its connection",
     ),
-    (lambda: io.BytesIO(), TypeError, "which has no descriptor"),
+    (io.BytesIO, TypeError, "which has no descriptor"),
     (lambda: "name", TypeError, "'name', which is no file: pass a descriptor"),
     (lambda: None, TypeError, "None, which is no file"),
     (lambda: True, TypeError, "True, which is no file"),
@@ -308,7 +312,9 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
 def test_it_is_refused_where_it_is_given(
     wait: Callable[[Any], object], make: Callable[[], Any], kind: type[Exception], text: str
 ) -> None:
-    with pytest.raises(kind, match=rf"{wait.__name__}\(\) was given .*{text.removeprefix('given ')}"):
+    with pytest.raises(
+        kind, match=rf"{wait.__name__}\(\) was given .*{text.removeprefix('given ')}"
+    ):
         wait(make())
 
 
@@ -417,7 +423,9 @@ async def test_a_file_closed_behind_our_back_between_two_waits() -> None:
 
 
 @on_each_loop
-async def test_a_file_object_closed_under_a_waiter_is_noticed_when_its_number_is_waited_for() -> None:
+async def test_a_file_object_closed_under_a_waiter_is_noticed_when_its_number_is_waited_for() -> (
+    None
+):
     ours, theirs = socket.socketpair()
     number = ours.fileno()
 
@@ -471,24 +479,16 @@ async def test_an_event_of_a_closed_file_whose_duplicate_survives_does_not_spin(
 # What ninth's own loop spares
 
 
-class Counting:
+class Counting(EpollPoller):
     """A poller that counts how often the kernel is told what to wait for."""
 
-    def __init__(self) -> None:
-        from ninth.loop.poller import EpollPoller
-
-        self.inner = EpollPoller()
-        self.calls = 0
-        self.keeps = True
+    calls = 0
 
     def set(self, fd: int, mask: int, again: bool) -> bool:
         # As in EpollPoller: nothing changes, nothing is told.
-        if again or self.inner.interest.get(fd, 0) != mask:
+        if again or self.interest.get(fd, 0) != mask:
             self.calls += 1
-        return self.inner.set(fd, mask, again)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
+        return super().set(fd, mask, again)
 
 
 def test_a_steady_stream_of_waits_costs_no_epoll_ctl() -> None:
@@ -504,7 +504,7 @@ def test_a_steady_stream_of_waits_costs_no_epoll_ctl() -> None:
         reading, writing = os.pipe()
         file = os.fdopen(reading, "rb", buffering=0)
         before = 0
-        for count in range(100):
+        for _ in range(100):
             # One after the other: what is ready and finds nobody waiting is disarmed, and rightly.
             theirs.send(b"x")
             await ninth.readable(ours)
@@ -513,7 +513,7 @@ def test_a_steady_stream_of_waits_costs_no_epoll_ctl() -> None:
             await (ninth.readable(file) | ninth.after(10))
             os.read(reading, 1)
             before = before or poller.calls
-        assert count == 99
+        assert before > 0
         assert poller.calls == before
         os.close(writing)
         for each in (ours, theirs, file):

@@ -30,7 +30,10 @@ def nothing_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     tag = f"processes-{os.getpid()}-{time.monotonic_ns()}"
     monkeypatch.setenv(TAG, tag)
     yield tag
-    left = tagged(tag)
+    deadline = time.monotonic() + 10
+    # What was killed and is no child of ours takes a moment to end.
+    while (left := tagged(tag)) and time.monotonic() < deadline:
+        time.sleep(0.01)
     for pid in left:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

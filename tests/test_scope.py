@@ -47,7 +47,7 @@ async def test_the_block_waits_for_tasks_and_callbacks() -> None:
 @on_each_loop
 async def test_an_empty_scope_is_left_at_once() -> None:
     loop = asyncio.get_running_loop()
-    turns = []
+    turns: list[int] = []
     loop.call_soon(turns.append, 1)
     async with ninth.scope():
         pass
@@ -281,9 +281,9 @@ async def test_a_timer_runs_once_and_its_registration_can_be_awaited() -> None:
         assert not registration.done
         await registration
         assert calls == ["called"]
-        assert registration.done
         await registration
         registration.cancel()
+    assert registration.done
 
 
 @on_each_loop
@@ -360,12 +360,10 @@ async def test_the_end_of_a_child_calls_back_with_its_return_code() -> None:
 async def test_lines_come_without_their_ends_and_the_last_one_counts() -> None:
     lines: list[str] = []
     async with ninth.scope() as scope:
-        child = scope.process(
-            r"printf 'a\nb\r\n\nlast \303'", shell=True, stdout=subprocess.PIPE
-        )
+        child = scope.process(r"printf 'a\nb\r\n\nlast \303'", shell=True, stdout=subprocess.PIPE)
         registration = scope.on_line(child.stdout, lines.append, on_end=lambda: lines.append("end"))
         await registration
-    assert lines == ["a", "b", "", "last �", "end"]
+    assert lines == ["a", "b", "", "last \ufffd", "end"]
 
 
 @on_each_loop
@@ -416,6 +414,22 @@ async def test_a_line_of_just_the_limit_passes() -> None:
                 scope.on_line(reading, lines.append, limit=5)
         os.close(reading)
     assert lines == ["12345"] * 3
+
+
+@on_each_loop
+async def test_many_lines_at_once_let_others_run() -> None:
+    reading, writing = pipe()
+    os.write(writing, b"\n" * 5000)
+    os.close(writing)
+    seen: list[object] = []
+    async with ninth.scope() as scope:
+        scope.on_line(reading, seen.append)
+        while not seen:
+            await asyncio.sleep(0)
+        scope.after(0, seen.append, "other")
+    assert seen.count("") == 5000
+    assert seen.index("other") < 4000
+    os.close(reading)
 
 
 @on_each_loop
@@ -583,6 +597,51 @@ async def test_an_error_of_something_in_the_background_counts_also_while_it_is_s
     assert [type(error) for error in caught.value.exceptions] == [ZeroDivisionError]
 
 
+# Tasks that take their first step at once (Python 3.12)
+
+eager = pytest.mark.skipif(
+    not hasattr(asyncio, "eager_task_factory"), reason="eager tasks are new in Python 3.12"
+)
+
+
+@eager
+@on_each_loop
+async def test_eager_tasks() -> None:
+    loop = asyncio.get_running_loop()
+    if "uvloop" in type(loop).__module__:
+        pytest.skip("uvloop passes eager_start to task factories, which fails on Python 3.13.0")
+    loop.set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined]
+    steps = []
+
+    async def fail() -> None:
+        raise KeyError("a callback")
+
+    async def cancels() -> None:
+        scope.cancel()
+        await asyncio.sleep(60)
+
+    async def work() -> None:
+        steps.append(1)
+        await asyncio.sleep(0.001)
+        steps.append(2)
+
+    try:
+        with pytest.raises(ExceptionGroup) as caught:
+            async with ninth.scope() as scope:
+                scope.after(0, fail)
+        assert [type(error) for error in caught.value.exceptions] == [KeyError]
+        async with ninth.scope() as scope:
+            task = scope.start(cancels)
+        assert task.cancelled()
+        async with ninth.scope() as scope:
+            scope.start(work)
+            scope.after(0, work)
+            scope.start(lambda: asyncio.sleep(0))
+        assert sorted(steps) == [1, 1, 2, 2]
+    finally:
+        loop.set_task_factory(None)
+
+
 # Subscopes
 
 
@@ -595,7 +654,9 @@ async def test_a_subscope_ends_with_its_contents() -> None:
         inner.every(0.0005, lambda: None, background=True)
         scope.after(0.01, order.append, "outer")
         await asyncio.sleep(0.005)
-        with pytest.raises(RuntimeError, match="after.. was called on scope 'inner', which has ended"):
+        with pytest.raises(
+            RuntimeError, match="after.. was called on scope 'inner', which has ended"
+        ):
             inner.after(0, lambda: None)
         scope.subscope()
     assert order == ["inner", "outer"]
@@ -679,7 +740,9 @@ async def test_bad_input_is_refused_where_it_is_given(use: Any, kind: Any, text:
 @on_each_loop
 async def test_a_scope_is_entered_once_and_used_in_its_block() -> None:
     scope = ninth.scope(name="mine")
-    with pytest.raises(RuntimeError, match="start.. was called on scope 'mine', which has not been"):
+    with pytest.raises(
+        RuntimeError, match="start.. was called on scope 'mine', which has not been"
+    ):
         scope.start(asyncio.sleep(0))
     with pytest.raises(RuntimeError, match="not been entered"):
         scope.cancel()

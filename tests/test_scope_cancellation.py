@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -270,6 +270,7 @@ async def test_a_second_cancellation_skips_the_grace_of_a_child() -> None:
                 grace=60,
             )
             children.append(child)
+            assert child.stdout is not None
             await child.stdout.read_line()
             started.set()
 
@@ -379,9 +380,8 @@ async def test_around_a_task_group() -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(stay())
     with pytest.raises(ExceptionGroup) as caught:
-        async with ninth.scope():
-            async with asyncio.TaskGroup() as group:
-                group.create_task(fail())
+        async with ninth.scope(), asyncio.TaskGroup() as group:
+            group.create_task(fail())
     (inner,) = caught.value.exceptions
     assert isinstance(inner, ExceptionGroup)
     # TaskGroup of 3.11 and 3.12 does not take back its own request here.
@@ -429,8 +429,34 @@ async def test_nested_scopes_that_are_both_cancelled_in_one_turn() -> None:
 
 @on_each_loop
 async def test_all_at_once() -> None:
-    """An error in the body, in a callback and in a task, the timeout, and from outside."""
+    """The timeout, then an error in the body and in a task, and a cancellation from outside."""
 
+    async def spoil() -> None:
+        try:
+            await stay()
+        finally:
+            task.cancel()
+            raise KeyError("task")
+
+    async def main() -> None:
+        async with ninth.scope(timeout=0.001) as scope:
+            scope.start(spoil)
+            try:
+                await stay()
+            finally:
+                raise OSError("body")
+
+    task = asyncio.create_task(main())
+    await asyncio.wait([task])
+    group = task.exception()
+    assert isinstance(group, ExceptionGroup)
+    names = sorted(type(error).__name__ for error in group.exceptions)
+    assert names == ["KeyError", "OSError", "TimeoutError"]
+    assert task.cancelling() == 1
+
+
+@on_each_loop
+async def test_an_error_in_a_callback_the_body_and_a_task_and_from_outside() -> None:
     async def spoil() -> None:
         try:
             await stay()
@@ -438,18 +464,19 @@ async def test_all_at_once() -> None:
             raise KeyError("task")
 
     async def main() -> None:
-        async with ninth.scope(timeout=0.002) as scope:
+        async with ninth.scope() as scope:
 
             def fail() -> None:
                 task.cancel()
                 raise ValueError("callback")
 
             scope.start(spoil)
-            scope.after(0.001, fail)
+            await asyncio.sleep(0)
+            scope.after(0, fail)
             try:
                 await stay()
             finally:
-                await asyncio.sleep(0.005)
+                await asyncio.sleep(0.001)
                 raise OSError("body")
 
     task = asyncio.create_task(main())
@@ -459,6 +486,31 @@ async def test_all_at_once() -> None:
     names = sorted(type(error).__name__ for error in group.exceptions)
     assert names == ["KeyError", "OSError", "ValueError"]
     assert task.cancelling() == 1
+
+
+@on_each_loop
+async def test_closing_an_asynchronous_generator_stops_its_scope_without_an_error() -> None:
+    ended = []
+
+    async def work() -> None:
+        try:
+            await stay()
+        finally:
+            await asyncio.sleep(0.001)
+            ended.append("task")
+
+    async def generate() -> AsyncGenerator[int, None]:
+        async with ninth.scope() as scope:
+            scope.start(work)
+            await asyncio.sleep(0)
+            yield 1
+
+    numbers = generate()
+    assert await anext(numbers) == 1
+    await numbers.aclose()
+    assert ended == ["task"]
+    assert current().cancelling() == 0
+    await asyncio.sleep(0)
 
 
 @on_each_loop

@@ -166,7 +166,9 @@ async def test_the_note_names_the_line_that_registered_it() -> None:
     assert [frame.name for frame in frames] == ["fail"]
 
 
-@pytest.mark.parametrize("kind", ["readable", "line", "end", "every", "signal", "exit", "coroutine"])
+@pytest.mark.parametrize(
+    "kind", ["readable", "line", "end", "every", "signal", "exit", "coroutine"]
+)
 @on_each_loop
 async def test_every_kind_of_callback_fails_into_the_scope(kind: str) -> None:
     reading, writing = os.pipe()
@@ -265,9 +267,8 @@ async def test_a_timeout_that_is_not_over_does_nothing() -> None:
 @on_each_loop
 async def test_a_timeout_of_the_body_is_an_error_as_any_other() -> None:
     with pytest.raises(ExceptionGroup):
-        async with ninth.scope():
-            async with ninth.timeout(0.001):
-                await stay()
+        async with ninth.scope(), ninth.timeout(0.001):
+            await stay()
 
 
 # What leaves bare
@@ -324,7 +325,7 @@ async def test_a_callback_with_partial_arguments_is_named() -> None:
         assert "done" in repr(registration)
 
 
-PROGRAM = '''\
+PROGRAM = """\
 import ninth
 
 
@@ -338,13 +339,13 @@ def follow(scope):
 
 with ninth.scope(name="numbers") as scope:
     follow(scope)
-'''
+"""
 
-GOLDEN = '''\
+GOLDEN = """\
   + Exception Group Traceback (most recent call last):
   |   File "DIRECTORY/app.py", line 12, in <module>
   |     with ninth.scope(name="numbers") as scope:
-  |   File "PACKAGE/scope.py", line N, in __exit__
+  |   File "PACKAGE/block.py", line N, in __exit__
   |     raise left
   | ExceptionGroup: errors in scope 'numbers' (1 sub-exception)
   +-+---------------- 1 ----------------
@@ -354,7 +355,7 @@ GOLDEN = '''\
     | ValueError: invalid literal for int() with base 10: 'three'
     | registered by follow() at app.py:9
     +------------------------------------
-'''
+"""
 
 
 def test_the_traceback_of_a_failing_callback(tmp_path: Path) -> None:
@@ -375,7 +376,7 @@ def test_the_traceback_of_a_failing_callback(tmp_path: Path) -> None:
     lines = [line for line in shown.splitlines() if set(line) - set(" |~^")]
     expected = GOLDEN.splitlines()
     for index, line in enumerate(lines):
-        if "PACKAGE/scope.py" in line:
+        if "PACKAGE/block.py" in line:
             lines[index] = f"{line.partition(', line ')[0]}, line N, in __exit__"
     assert lines == expected, textwrap.indent(shown, "  ")
     assert done.returncode == 1

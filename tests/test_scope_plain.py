@@ -38,7 +38,7 @@ def test_ninths_loop_is_the_default() -> None:
 
 
 def test_callbacks_may_register_more_and_coroutines_may_nest(loop_factory: Factory) -> None:
-    order = []
+    order: list[str] = []
 
     async def nested() -> None:
         async with ninth.scope() as inner:
@@ -98,14 +98,12 @@ def test_it_leaves_bare(loop_factory: Factory, kind: type[BaseException]) -> Non
     def leave() -> None:
         raise kind
 
-    with pytest.raises(kind):
-        with ninth.scope(loop_factory=loop_factory) as scope:
-            scope.start(asyncio.sleep, 60)
-            raise kind
-    with pytest.raises(kind):
-        with ninth.scope(loop_factory=loop_factory) as scope:
-            scope.start(asyncio.sleep, 60)
-            scope.after(0, leave)
+    with pytest.raises(kind), ninth.scope(loop_factory=loop_factory) as scope:
+        scope.start(asyncio.sleep, 60)
+        raise kind
+    with pytest.raises(kind), ninth.scope(loop_factory=loop_factory) as scope:
+        scope.start(asyncio.sleep, 60)
+        scope.after(0, leave)
 
 
 def test_cancelling_it(loop_factory: Factory) -> None:
@@ -140,11 +138,10 @@ def test_sigint_stops_it_and_raises(loop_factory: Factory) -> None:
             await asyncio.sleep(0.001)
             ended.append("task")
 
-    with pytest.raises(KeyboardInterrupt):
-        with ninth.scope(loop_factory=loop_factory) as scope:
-            child = scope.process("sleep 60", shell=True)
-            scope.start(work)
-            scope.after(0.001, interrupt)
+    with pytest.raises(KeyboardInterrupt), ninth.scope(loop_factory=loop_factory) as scope:
+        child = scope.process("sleep 60", shell=True)
+        scope.start(work)
+        scope.after(0.001, interrupt)
     assert ended == ["task"]
     assert child.returncode == -signal.SIGTERM
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -152,29 +149,28 @@ def test_sigint_stops_it_and_raises(loop_factory: Factory) -> None:
 
 def test_a_second_sigint_raises_at_once_and_leaves_no_child(loop_factory: Factory) -> None:
     start = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        with ninth.scope(loop_factory=loop_factory) as scope:
-            # Each of them would take a minute to stop.
-            child = scope.process(
-                "trap '' TERM; echo ready; sleep 60 & while :; do wait; done",
-                shell=True,
-                stdout=subprocess.PIPE,
-                grace=60,
-            )
+    with pytest.raises(KeyboardInterrupt), ninth.scope(loop_factory=loop_factory) as scope:
+        # Each of them would take a minute to stop.
+        child = scope.process(
+            "trap '' TERM; echo ready; sleep 60 & while :; do wait; done",
+            shell=True,
+            stdout=subprocess.PIPE,
+            grace=60,
+        )
 
-            async def stubborn() -> None:
-                deadline = time.monotonic() + 60
-                while time.monotonic() < deadline:
-                    try:
-                        await asyncio.sleep(60)
-                    except asyncio.CancelledError:
-                        scope.loop.call_later(0.001, interrupt)
+        async def stubborn() -> None:
+            deadline = time.monotonic() + 60
+            while time.monotonic() < deadline:
+                try:
+                    await asyncio.sleep(60)
+                except asyncio.CancelledError:
+                    scope.loop.call_later(0.001, interrupt)
 
-            def ready(_: str) -> None:
-                interrupt()
+        def ready(_: str) -> None:
+            interrupt()
 
-            scope.start(stubborn)
-            scope.on_line(child.stdout, ready)
+        scope.start(stubborn)
+        scope.on_line(child.stdout, ready)
     assert time.monotonic() - start < 20
     assert child.returncode == -signal.SIGKILL
 
@@ -212,9 +208,8 @@ def test_it_is_entered_once() -> None:
     scope = ninth.scope()
     with scope:
         pass
-    with pytest.raises(RuntimeError, match="was entered before"):
-        with scope:
-            pass
+    with pytest.raises(RuntimeError, match="was entered before"), scope:
+        pass
 
 
 def test_run_works_in_its_block_and_knows_no_scope_of_it() -> None:

@@ -158,8 +158,6 @@ def test_sigchld(loop_factory: Factory) -> None:
         run(loop_factory, main)
 
 
-# asyncio's loop has Python complain of every byte that does not fit.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_full_wakeup_pipe_loses_nothing(loop_factory: Factory) -> None:
     async def main() -> set[int]:
         numbers = [*range(signal.SIGRTMIN, signal.SIGRTMIN + 10)]

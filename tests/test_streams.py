@@ -642,7 +642,7 @@ async def test_bad_arguments() -> None:
             (reader.read_line(limit=-5), ValueError, "pass 1 or more"),
             (reader.write(b"x"), io.UnsupportedOperation, "open for reading only"),
             (writer.read(), io.UnsupportedOperation, "open for writing only"),
-            (writer.write("text"), TypeError, "bytes-like"),  # type: ignore[arg-type]
+            (writer.write("text"), TypeError, "pass bytes, as from"),  # type: ignore[arg-type]
         ]
         for call, kind, text in cases:
             with pytest.raises(kind, match=text):

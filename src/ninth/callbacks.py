@@ -34,11 +34,13 @@ class Stop(enum.Enum):
 STOP: Final[Literal[Stop.STOP]] = Stop.STOP
 
 MODULES = (
+    "block",
     "callbacks",
     "conditions",
     "exits",
     "groups",
     "lines",
+    "owner",
     "processes",
     "promise",
     "registrations",
@@ -169,7 +171,9 @@ def coroutine_of(fn: Any, args: tuple[Any, ...], function: str) -> Coroutine[Any
 
 def blame(error: BaseException, place: Place) -> None:
     """Note on an error where its callback was registered; once."""
-    note = f"registered by {place}" if place.code.co_name != "<module>" else f"registered at {place}"
+    note = (
+        f"registered by {place}" if place.code.co_name != "<module>" else f"registered at {place}"
+    )
     if note not in getattr(error, "__notes__", ()):
         error.add_note(note)
 

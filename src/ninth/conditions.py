@@ -1,208 +1,32 @@
 """Conditions: what a coroutine can wait for, alone or several at once.
 
 A condition is a value: it says what is waited for, and holds nothing while nobody awaits it.
-(signalled() is the exception: signals come whether or not somebody waits.) Awaiting one makes a
-Wait, which is told when a condition becomes true and then wakes the task; what the value of the
-condition is, is asked only when the task runs again. So a task that is cancelled in between has
-taken nothing away: a signal is kept for the next one that awaits it.
-
-Awaiting several gives all that are true at that moment, so that one that is always true cannot
-hide another for ever.
+(signalled() is the exception: signals come whether or not somebody waits.)
 """
 
 from __future__ import annotations
 
 import asyncio
 import select
-import signal
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ninth import files, watchers
-from ninth.current import innermost
 from ninth.direct import FileCondition
 from ninth.exits import check_child, watch_exit
 from ninth.numbers import seconds_of
-from ninth.signals import check_signal, listen
-from ninth.signals import name_of as signal_name
+from ninth.signalled import Signalled
+from ninth.waiting import Condition
 from ninth.watchers import READ, WRITE, Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator
 
     from ninth.errors import FileClosedError
     from ninth.files import File
+    from ninth.waiting import Cancellable, Wait
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 F = TypeVar("F", bound="File")
-
-
-class Cancellable(Protocol):
-    """What a condition leaves with a Wait."""
-
-    def cancel(self) -> object:
-        """Stop waiting; idempotent."""
-
-
-class Wait:
-    """One await of one condition or several. Thread-safe: no."""
-
-    __slots__ = ("error", "fired", "future", "loop")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
-        self.future: asyncio.Future[None] = loop.create_future()
-        self.fired: set[int] = set()
-        self.error: BaseException | None = None
-
-    def fire(self, index: int) -> None:
-        """Take note that the condition at this index is true."""
-        self.fired.add(index)
-        if not self.future.done():
-            self.future.set_result(None)
-
-    def fail(self, error: BaseException) -> None:
-        """Take note that waiting failed."""
-        self.error = error
-        if not self.future.done():
-            self.future.set_result(None)
-
-
-class Condition(Generic[T_co]):
-    """Something that can be waited for; conditions of one kind and subject are equal.
-
-    Await it, or several with `|`. Thread-safe: no.
-    """
-
-    # Subclasses have `_subject`, and __weakref__; no slots here, for one has a compiled base.
-    __slots__ = ()
-
-    _subject: Any
-
-    def __await__(self) -> Generator[Any, None, T_co]:
-        """Wait until it is true, and return its value."""
-        while True:
-            fired = yield from wait_for((self,))
-            try:
-                return self._value()
-            except NotTrueError:
-                # Another task took it first.
-                del fired
-
-    def __or__(self, other: Condition[Any] | AnyOf) -> AnyOf:
-        """Return what is true when at least one of both is."""
-        if not isinstance(other, (Condition, AnyOf)):
-            return NotImplemented
-        return AnyOf((self, *other._members()))
-
-    def _members(self) -> tuple[Condition[Any], ...]:
-        return (self,)
-
-    def _begin(self, wait: Wait, index: int) -> Cancellable | None:
-        """Tell wait.fire(index) when it is true; return what can be cancelled."""
-        raise NotImplementedError
-
-    def _is_true(self, start: float, now: float) -> bool:  # noqa: ARG002
-        """Return whether it is true, although nothing has told so yet.
-
-        start, now: loop times, of the beginning of the wait and of this moment.
-        """
-        return False
-
-    def _value(self) -> T_co:
-        """Return the value, now that it is true. Raises: NotTrueError if it no longer is."""
-        raise NotImplementedError
-
-    def _value_of_several(self) -> Any:
-        """Return the value for a mapping."""
-        return self._value()
-
-    def _identity(self) -> object:
-        return self._subject if isinstance(self._subject, int) else id(self._subject)
-
-    def __eq__(self, other: object) -> bool:
-        if type(other) is not type(self):
-            return NotImplemented
-        return self._identity() == other._identity()
-
-    def __hash__(self) -> int:
-        return hash((type(self), self._identity()))
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__.lower()}({self._subject!r})"
-
-
-class NotTrueError(Exception):
-    """A condition that was true is not any more."""
-
-
-class AnyOf:
-    """Several conditions; awaiting it gives a mapping of those that are true."""
-
-    __slots__ = ("_conditions",)
-
-    def __init__(self, conditions: tuple[Condition[Any], ...]) -> None:
-        self._conditions = tuple(dict.fromkeys(conditions))
-
-    def _members(self) -> tuple[Condition[Any], ...]:
-        return self._conditions
-
-    def __or__(self, other: Condition[Any] | AnyOf) -> AnyOf:
-        """Return these conditions and others."""
-        if not isinstance(other, (Condition, AnyOf)):
-            return NotImplemented
-        return AnyOf((*self._conditions, *other._members()))
-
-    def __await__(self) -> Generator[Any, None, Mapping[Condition[Any], Any]]:
-        """Wait until one of them is true; return all that are, with their values."""
-        conditions = self._conditions
-        while True:
-            fired = yield from wait_for(conditions)
-            values = {}
-            for index in sorted(fired):
-                try:
-                    values[conditions[index]] = conditions[index]._value_of_several()
-                except NotTrueError:
-                    continue
-            if values:
-                return MappingProxyType(values)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, AnyOf):
-            return NotImplemented
-        return set(self._conditions) == set(other._conditions)
-
-    def __hash__(self) -> int:
-        return hash(frozenset(self._conditions))
-
-    def __repr__(self) -> str:
-        return " | ".join(map(repr, self._conditions))
-
-
-def wait_for(conditions: tuple[Condition[Any], ...]) -> Generator[Any, None, set[int]]:
-    """Wait until one of some conditions is true; return the indices of those that are."""
-    loop = asyncio.get_running_loop()
-    wait = Wait(loop)
-    start = loop.time()
-    begun: list[Cancellable] = []
-    try:
-        for index, condition in enumerate(conditions):
-            registration = condition._begin(wait, index)
-            if registration is not None:
-                begun.append(registration)
-        yield from wait.future
-        if wait.error is not None:
-            raise wait.error
-        if len(conditions) > 1:
-            now = loop.time()
-            for index, condition in enumerate(conditions):
-                if index not in wait.fired and condition._is_true(start, now):
-                    wait.fired.add(index)
-    finally:
-        for registration in begun:
-            registration.cancel()
-    return wait.fired
 
 
 class FileWait(Watcher):
@@ -394,114 +218,6 @@ class Exited(Condition[int | None]):
         return self._code
 
 
-class Signalled(Condition[signal.Signals]):
-    """One of some signals has come.
-
-    It is an item of the innermost scope, and listens until that ends or stops.
-    """
-
-    __slots__ = (
-        "__weakref__",
-        "_arrived",
-        "_listeners",
-        "_scope",
-        "_subject",
-        "_waits",
-        "background",
-    )
-
-    _subject: frozenset[signal.Signals]
-
-    def __init__(self, signums: tuple[int, ...]) -> None:
-        if not signums:
-            raise TypeError("signalled() was given no signal: pass one or more, like SIGTERM")
-        checked = [check_signal(signum, "signalled()") for signum in signums]
-        scope = innermost.get()
-        if scope is None:
-            message = (
-                "signalled() keeps listening between two awaits, so it needs a scope to end with: "
-                "make it inside `async with ninth.scope()`"
-            )
-            raise RuntimeError(message)
-        scope._require_open("signalled")
-        self._subject = frozenset(checked)
-        self.background = True
-        self._scope = scope
-        # What came and was not awaited yet, oldest first; equal ones merge, as in the kernel.
-        self._arrived: dict[signal.Signals, None] = {}
-        self._waits: dict[Wait, int] = {}
-        self._listeners: list[Cancellable] = []
-        try:
-            for signum in self._subject:
-                self._listeners.append(listen(scope.loop, signum, self._arrive))
-        except BaseException:
-            self._unlisten()
-            raise
-        scope._enter(self)
-
-    def stop(self) -> None:
-        """Stop listening: the scope ends."""
-        self._unlisten()
-        for wait in self._waits:
-            wait.fail(RuntimeError(f"{self!r} is over: the scope it was made in has ended"))
-        self._scope._leave(self)
-
-    def hurry(self) -> None:
-        """Do nothing: stopping takes no time."""
-
-    def _unlisten(self) -> None:
-        for listener in self._listeners:
-            listener.cancel()
-        self._listeners.clear()
-
-    def _arrive(self, signum: signal.Signals) -> None:
-        self._arrived[signum] = None
-        for wait, index in self._waits.items():
-            wait.fire(index)
-
-    def _begin(self, wait: Wait, index: int) -> Cancellable | None:
-        if not self._listeners:
-            message = (
-                f"{self!r} is over: the scope it was made in has ended; make it in the scope "
-                f"that awaits it"
-            )
-            raise RuntimeError(message)
-        if self._arrived:
-            return wait.loop.call_soon(wait.fire, index)
-        self._waits[wait] = index
-        return SignalWait(self._waits, wait)
-
-    def _is_true(self, _start: float, _now: float) -> bool:
-        return bool(self._arrived)
-
-    def _value(self) -> signal.Signals:
-        if not self._arrived:
-            raise NotTrueError
-        signum = next(iter(self._arrived))
-        del self._arrived[signum]
-        return signum
-
-    def _identity(self) -> object:
-        return self._subject
-
-    def __repr__(self) -> str:
-        return f"signalled({', '.join(map(signal_name, sorted(self._subject)))})"
-
-
-class SignalWait:
-    """A Wait among those of a condition."""
-
-    __slots__ = ("wait", "waits")
-
-    def __init__(self, waits: dict[Wait, int], wait: Wait) -> None:
-        self.waits = waits
-        self.wait = wait
-
-    def cancel(self) -> None:
-        """Stop waiting; idempotent."""
-        self.waits.pop(self.wait, None)
-
-
 def readable(file: F) -> Readable[F]:
     """Return the condition that a file can be read without blocking.
 
@@ -580,8 +296,8 @@ def signalled(*signums: int) -> Signalled:
     the next; equal signals that wait merge, as in the kernel.
 
     Returns: a condition; awaiting it gives the signal.Signals.
-    Raises: TypeError and ValueError for what is no signal; RuntimeError without a scope, outside the
-    main thread, and for a signal that the loop keeps to itself.
+    Raises: TypeError and ValueError for what is no signal; RuntimeError without a scope, outside
+    the main thread, and for a signal that the loop keeps to itself.
 
         hangup = ninth.signalled(signal.SIGHUP)
         while hangup in await (hangup | ninth.exited(child)):

@@ -72,7 +72,7 @@ class DirectTable:
             told = [waiter for waiter in watch.waiters if hasattr(waiter, "on_closed")]
             for watcher in told:
                 watch.waiters.remove(watcher)
-            self.core.settle(watch, True)  # noqa: FBT003
+            self.core.settle(watch, True)
             for watcher in told:
                 watcher.on_closed(error)
 
@@ -96,7 +96,7 @@ def add(core: Core, watcher: Any, fd: int, file: Any) -> None:
             files.refuse_directory(fd, function_of(watcher))
     except OSError as error:
         watch.waiters.remove(watcher)
-        core.settle(watch, True)  # noqa: FBT003
+        core.settle(watch, True)
         if error.errno == errno.EBADF:
             raise files.closed(fd, function_of(watcher)) from None
         raise
@@ -113,13 +113,14 @@ def remove(core: Core, watcher: Any, fd: int) -> None:
     watch = core.known(fd)
     if watch is not None and watcher in watch.waiters:
         watch.waiters.remove(watcher)
-        core.settle(watch, False)  # noqa: FBT003
+        core.settle(watch, False)
 
 
 def drop_closed(watch: Watch) -> bool:
     """Tell the watchers whose file was closed; return whether there were any."""
     dropped = False
-    for watcher in list(watch.waiters):
+    waiters: list[Any] = list(watch.waiters)
+    for watcher in waiters:
         file = getattr(watcher, "file", None)
         if file is not None and not files.is_same(file, watch.fd):
             dropped = True
@@ -293,7 +294,7 @@ class DirectWait(Source):
     def result(self) -> None:
         """Return nothing: what came of it is told to the coroutine."""
 
-    def cancel(self, msg: Any = None) -> bool:  # noqa: ARG002
+    def cancel(self, msg: Any = None) -> bool:
         """Decline, once it is over; else wake the task, which then is told that it is cancelled."""
         if self.over:
             return False

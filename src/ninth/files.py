@@ -131,10 +131,12 @@ def can_hold_data(file: Any) -> bool:
 
 
 def says_buffered(file: Any, _fd: int) -> bool:
+    """Ask a file that counts its buffer."""
     return bool(file.buffered)
 
 
 def says_pending(file: Any, _fd: int) -> bool:
+    """Ask a file that counts what is pending."""
     return bool(file.pending())
 
 
@@ -173,7 +175,7 @@ def is_ready(fd: int, events: int) -> bool:
 
 
 def refuse_directory(fd: int, function: str) -> None:
-    """Raise IsADirectoryError for a directory; call it for what the poller takes as always ready."""
+    """Raise IsADirectoryError for a directory, which the poller takes for always ready."""
     if stat.S_ISDIR(os.fstat(fd).st_mode):
         message = f"{function}() was given descriptor {fd}, a directory: pass a file that has data"
         raise IsADirectoryError(errno.EISDIR, message)

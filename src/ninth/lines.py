@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from ninth.scope import Scope
 
+# After so many lines the loop takes a turn.
+LINES_PER_TURN = 500
+
 
 class LineRegistration(FileRegistration):
     """A callback for each line of a file, and one for its end.
@@ -24,13 +27,22 @@ class LineRegistration(FileRegistration):
     that is made for the file and gives it back.
     """
 
-    __slots__ = ("_at_end", "_encoding", "_errors", "_limit", "_on_end", "_own", "_stream")
+    __slots__ = (
+        "_at_end",
+        "_encoding",
+        "_errors",
+        "_left_lines",
+        "_limit",
+        "_on_end",
+        "_own",
+        "_stream",
+    )
 
     def __init__(
         self,
         scope: Scope,
         callback: Callable[[str], object],
-        background: bool,  # noqa: FBT001
+        background: bool,
         file: Any,
         encoding: str,
         errors: str,
@@ -54,6 +66,8 @@ class LineRegistration(FileRegistration):
         self._limit = limit
         self._on_end = on_end
         self._at_end = False
+        # Whether there may be whole lines that were read and not called for.
+        self._left_lines = False
 
     def _begin(self) -> None:
         self._stream.claim("on_line")
@@ -75,34 +89,50 @@ class LineRegistration(FileRegistration):
     def _event(self) -> None:
         """Read what is there, and call with each line of it."""
         self._soon = None
-        if not self._active or self._task is not None:
+        if not self._waits():
             return
         stream = self._stream
         try:
-            if not self._at_end and stream.fetch() is False:
+            if self._left_lines:
+                self._left_lines = False
+            elif not self._at_end and stream.fetch() is False:
                 self._at_end = True
                 self._table.remove(self._watch)
-            while self._active and self._task is None:
+            called = 0
+            while self._waits():
+                if called == LINES_PER_TURN:
+                    # Others want their turn, and there may be thousands of lines yet.
+                    self._left_lines = True
+                    self._call_soon()
+                    return
+                called += 1
                 # The limit is for the line without its end, which has two bytes at most.
                 line = stream.take_line(self._limit + 2)
                 if line is None:
                     break
                 self._call(self._text(line))
-            if self._at_end and self._active and self._task is None:
+            if self._at_end and self._waits():
                 rest = stream.take_rest()
                 if rest:
                     self._call(self._text(rest))
-                if self._active and self._task is None:
+                if self._waits():
                     self._end_of_file()
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self._failed(error)
+
+    def _waits(self) -> bool:
+        """Return whether it is neither done nor paused."""
+        return self._active and self._task is None
 
     def _text(self, line: bytes) -> str:
         """Return a line without its end."""
         if line.endswith(b"\n"):
             line = line[: -2 if line.endswith(b"\r\n") else -1]
         if len(line) > self._limit:
-            message = f"a line of {len(line)} bytes came, and {self._limit} is the limit: pass a larger one"
+            message = (
+                f"a line of {len(line)} bytes came, and {self._limit} is the limit: "
+                f"pass a larger one"
+            )
             raise LineTooLong(message)
         return line.decode(self._encoding, self._errors)
 

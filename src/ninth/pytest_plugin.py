@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def virtual_loop(request: pytest.FixtureRequest) -> Iterator[VirtualLoop]:
-    """A loop whose clock jumps; closed at the end.
+    """Give a loop whose clock jumps, and close it at the end.
 
     The order is as usual, or shuffled by a seed that is passed as the fixture's parameter:
     `@pytest.mark.parametrize("virtual_loop", range(10), indirect=True)`.

@@ -51,7 +51,7 @@ class Registration:
         scope: Scope,
         callback: Callable[..., object],
         args: tuple[Any, ...],
-        background: bool,  # noqa: FBT001
+        background: bool,
     ) -> None:
         self._scope = scope
         self._callback = callback
@@ -119,11 +119,10 @@ class Registration:
             return
         try:
             result = self._callback(*values, *self._args)
-        except BaseException as error:  # noqa: BLE001
+            if result is not None:
+                self._returned(result)
+        except BaseException as error:
             self._failed(error)
-            return
-        if result is not None:
-            self._returned(result)
 
     def _returned(self, result: object) -> None:
         if result is STOP:
@@ -133,10 +132,11 @@ class Registration:
                 # The callback itself ended the scope, or this registration, and has returned.
                 result.close()
                 return
-            self._task = self._scope._add_task(
-                result, None, self.background, self._context, self._task_done
-            )
-            self._pause()
+            # The task gets a copy of this context, in which we are.
+            task = self._scope._add_task(result, None, self.background, None, self._task_done)
+            self._task = task
+            if self._active:
+                self._pause()
 
     def _task_done(self, task: asyncio.Task[Any]) -> None:
         """Take note that the coroutine is done."""
@@ -205,7 +205,7 @@ class FileRegistration(Registration):
         scope: Scope,
         callback: Callable[..., object],
         args: tuple[Any, ...],
-        background: bool,  # noqa: FBT001
+        background: bool,
         file: Any,
         interest: int,
         method: str,
@@ -254,7 +254,7 @@ class FileRegistration(Registration):
             except ValueError:
                 # Closed by the callback itself.
                 self._closed(files.closed(watch.file, "on_readable"))
-            except BaseException as error:  # noqa: BLE001
+            except BaseException as error:
                 self._failed(error)
             else:
                 if held:
@@ -300,9 +300,9 @@ class TimerRegistration(Registration):
         scope: Scope,
         callback: Callable[..., object],
         args: tuple[Any, ...],
-        background: bool,  # noqa: FBT001
+        background: bool,
         seconds: float,
-        repeats: bool,  # noqa: FBT001
+        repeats: bool,
     ) -> None:
         super().__init__(scope, callback, args, background)
         self._seconds = seconds
@@ -350,7 +350,7 @@ class SignalRegistration(Registration):
         scope: Scope,
         callback: Callable[..., object],
         args: tuple[Any, ...],
-        background: bool,  # noqa: FBT001
+        background: bool,
         signum: int,
     ) -> None:
         super().__init__(scope, callback, args, background)
@@ -386,7 +386,7 @@ class ExitRegistration(Registration):
         self,
         scope: Scope,
         callback: Callable[..., object],
-        background: bool,  # noqa: FBT001
+        background: bool,
         child: Any,
     ) -> None:
         super().__init__(scope, callback, (), background)

@@ -2,7 +2,7 @@
 
 SIGINT. The first one cancels the main task, which then has the time it needs for its clean-up. A
 second one says that this takes too long: children are killed and reaped, whatever is left is
-cancelled once more and given a moment, and KeyboardInterrupt is raised. The handler only takes note;
+cancelled once more and given a moment, and KeyboardInterrupt is raised. The handler takes note;
 the loop does the rest. It is installed only where Python's own handler is, in the main thread.
 """
 
@@ -14,7 +14,7 @@ import contextvars
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from ninth import callbacks
 from ninth.current import innermost
@@ -47,7 +47,7 @@ def run(
 
         ninth.run(main, "tail -f log")
     """
-    if asyncio._get_running_loop() is not None:
+    if is_running():
         if asyncio.iscoroutine(main):
             main.close()
         message = (
@@ -95,6 +95,15 @@ def timeout(seconds: float | None) -> asyncio.Timeout:
     return asyncio.timeout(seconds)
 
 
+def is_running() -> bool:
+    """Return whether a loop runs in this thread."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 def new_loop(
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None,
 ) -> asyncio.AbstractEventLoop:
@@ -103,7 +112,7 @@ def new_loop(
         from ninth.asyncio_loop import new_event_loop  # noqa: PLC0415
 
         return new_event_loop()
-    loop = loop_factory()
+    loop: Any = loop_factory()
     if not isinstance(loop, asyncio.AbstractEventLoop):
         message = f"loop_factory returned {loop!r}: pass a function that returns a new event loop"
         raise TypeError(message)
@@ -125,7 +134,7 @@ class Interrupts:
         """Whether a second SIGINT came."""
         return self.count > 1
 
-    def __enter__(self) -> Interrupts:
+    def __enter__(self) -> Self:
         if (
             threading.current_thread() is threading.main_thread()
             and signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -190,7 +199,7 @@ def abandon(loop: asyncio.AbstractEventLoop) -> None:
     processes = sys.modules.get("ninth.processes")
     if processes is not None:
         processes.kill_all(loop)
-    tasks = asyncio.all_tasks(loop)
+    tasks: set[Any] = asyncio.all_tasks(loop)
     for task in tasks:
         task.cancel()
     if tasks:
@@ -202,14 +211,17 @@ def abandon(loop: asyncio.AbstractEventLoop) -> None:
                 task.exception()
         else:
             # asyncio would complain of what nobody waits for.
-            task._log_destroy_pending = False  # type: ignore[attr-defined]
-            task.get_coro().close()  # type: ignore[union-attr]
+            task._log_destroy_pending = False  # noqa: SLF001
+            task.get_coro().close()
 
 
 def wind_up(loop: asyncio.AbstractEventLoop) -> None:
     """End what is left on a loop, and close it."""
     try:
-        left = {task for task in asyncio.all_tasks(loop) if task._log_destroy_pending}  # type: ignore[attr-defined]
+        # Those that were abandoned have said that nobody is to complain of them.
+        left = {
+            task for task in asyncio.all_tasks(loop) if getattr(task, "_log_destroy_pending", True)
+        }
         for task in left:
             task.cancel()
         if left:

@@ -1,48 +1,15 @@
-"""A scope: tasks, callbacks and children with one lifetime.
-
-Theory of operation. A scope owns *items* (registrations, children, scopes within it) and *tasks*,
-and counts those that hold it open; the body of the block is one more that holds. It goes through
-these states, in this order only:
-
-    NEW       made, not entered
-    OPEN      the body runs; things may be started
-    LEAVING   the body is over; what holds goes on, and may start more
-    STOPPING  nothing may be started; items were told to stop, tasks were cancelled
-    ENDED     nothing of it exists
-
-OPEN and LEAVING end in STOPPING when an error is recorded, the timeout is over, cancel() is called
-or the task is cancelled; LEAVING also when the last that holds has ended, and then without an error.
-STOPPING ends when the last item and the last task are gone. The block is left then, and not before.
-
-Cancellation. While the body runs, stopping the scope cancels the task that runs it, once; asyncio
-counts that in `Task.cancelling()`. On leaving, our request is taken back with `uncancel()`, and
-what is above the count at entry has come from outside, and is passed on. Two things are strange:
-
-- A request that the body never saw, because it did not await any more, would break into the next
-  await after the block (Python 3.13 takes it back by itself, if no other is left). So after a
-  request of ours one turn of the loop is taken, and what breaks in there is ours, or counted.
-- With errors, the group of them leaves, and the cancellation from outside stays counted. From 3.13
-  on it is requested anew, so that it breaks into the next await; before, nothing could take it back
-  again, and a timeout around the scope would leave it behind.
-
-asyncio.TaskGroup is not used: in 3.11 and 3.12 it loses a cancellation from outside when a child
-fails meanwhile, it waits for background children, and it knows nothing but tasks.
-
-Sources: asyncio/taskgroups.py and asyncio/timeouts.py of CPython 3.13; PEP 654; trio's nurseries.
-"""
+"""Scopes: what can be started in one; see owner.py and block.py for how it ends."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import enum
-import sys
-import types
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ninth import callbacks
+from ninth.block import Block
 from ninth.current import innermost
 from ninth.numbers import seconds_of
+from ninth.owner import ENDED, LEAVING, NEW
 from ninth.registrations import (
     ExitRegistration,
     FileRegistration,
@@ -51,104 +18,30 @@ from ninth.registrations import (
     TimerRegistration,
     context_in,
 )
-from ninth.run import drive, new_loop, wind_up
 from ninth.watchers import READ, WRITE
 
 if TYPE_CHECKING:
-    import contextvars
-    from collections.abc import Callable, Coroutine, Generator
-    from types import TracebackType
+    from collections.abc import Callable, Coroutine
 
+    from ninth.block import LoopFactory
     from ninth.files import File
     from ninth.processes import Command, Process
-
-    LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 T = TypeVar("T")
 
 __all__ = ["Registration", "Scope", "scope"]
 
 
-class Item(Protocol):
-    """What a scope asks of the things that it owns, tasks apart."""
-
-    background: bool
-
-    def stop(self) -> None:
-        """Begin to end; Scope._leave() is called when it has ended, now or later."""
-
-    def hurry(self) -> None:
-        """End without any grace: a second cancellation came."""
-
-
-class State(enum.Enum):
-    """Where a scope is in its life; see the head of this module."""
-
-    NEW = "not been entered"
-    OPEN = "open"
-    LEAVING = "leaving"
-    STOPPING = "being stopped"
-    ENDED = "ended"
-
-
-NEW, OPEN, LEAVING, STOPPING, ENDED = State
-
-
-class Message(str):
-    """The message of a scope's exception group.
-
-    derive(), split() and `except*` keep the very object, so a scope knows the groups of scopes
-    within it, and parts of them, and can put their errors into its own group.
-    """
-
-    __slots__ = ()
-
-
-@types.coroutine
-def one_turn() -> Generator[None, None, None]:
-    """Let the loop take one turn."""
-    yield
-
-
-class Scope:
+class Scope(Block):
     """Tasks, callbacks and children that end together; see ninth.scope().
 
-    name: for errors. loop: the event loop that runs it; None before it is entered.
+    name: for errors. loop: the event loop that runs it, once it was entered.
     cancelled: whether it was stopped before its contents had ended, by cancel(), its timeout, an
     error or from outside. reason: what was given to cancel(), or the exception that stopped it.
     Thread-safe: no; from another thread use from_thread().
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_baseline",
-        "_complete",
-        "_errors",
-        "_expired",
-        "_fatal",
-        "_future",
-        "_holding",
-        "_host",
-        "_in_body",
-        "_items",
-        "_loop_factory",
-        "_outside",
-        "_parent",
-        "_plain",
-        "_requested",
-        "_state",
-        "_tasks",
-        "_timeout",
-        "_timer",
-        "_token",
-        "background",
-        "cancelled",
-        "loop",
-        "name",
-        "reason",
-    )
-
-    loop: asyncio.AbstractEventLoop
+    __slots__ = ()
 
     def __init__(
         self,
@@ -157,35 +50,7 @@ class Scope:
         name: str | None = None,
         loop_factory: LoopFactory | None = None,
     ) -> None:
-        self._timeout = None if timeout is None else seconds_of(timeout, "scope")
-        self.name = name
-        if loop_factory is not None and not callable(loop_factory):
-            message = (
-                f"scope() was given loop_factory={loop_factory!r}: pass a function that returns "
-                f"a new event loop"
-            )
-            raise TypeError(message)
-        self._loop_factory = loop_factory
-        self.cancelled = False
-        self.reason: object = None
-        self._state = NEW
-        self._items: set[Item] = set()
-        self._tasks: dict[asyncio.Task[Any], bool] = {}
-        self._holding = 1
-        self._errors: list[BaseException] = []
-        self._fatal: BaseException | None = None
-        self._expired = False
-        self._complete = False
-        self._requested = False
-        self._in_body = False
-        self._outside = 0
-        self._host: asyncio.Task[Any] | None = None
-        self._parent: Subscope | None = None
-        self._plain = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._future: asyncio.Future[None] | None = None
-
-    # Starting things
+        super().__init__(timeout, name, loop_factory)
 
     def start(
         self,
@@ -248,7 +113,7 @@ class Scope:
 
     def on_line(
         self,
-        file: File,
+        file: File | None,
         callback: Callable[[str], object],
         *,
         encoding: str = "utf-8",
@@ -288,7 +153,7 @@ class Scope:
         """
         seconds_of(seconds, "after")
         self._check(callback, len(args), "after")
-        return self._begin(TimerRegistration(self, callback, args, background, seconds, False))  # noqa: FBT003
+        return self._begin(TimerRegistration(self, callback, args, background, seconds, False))
 
     def every(
         self, seconds: float, callback: Callable[..., object], *args: Any, background: bool = False
@@ -305,7 +170,7 @@ class Scope:
             message = f"every() was given {seconds} seconds: pass more than zero"
             raise ValueError(message)
         self._check(callback, len(args), "every")
-        return self._begin(TimerRegistration(self, callback, args, background, seconds, True))  # noqa: FBT003
+        return self._begin(TimerRegistration(self, callback, args, background, seconds, True))
 
     def on_signal(
         self, signum: int, callback: Callable[..., object], *args: Any, background: bool = False
@@ -354,7 +219,9 @@ class Scope:
         child.loop = self.loop
         child._state = LEAVING
         child._plain = self._plain
-        child._parent = self._enter(Subscope(self, child, background))
+        item = Subscope(self, child, background)
+        child._on_end = item.finish
+        self._enter(item)
         child._start_timer()
         self.loop.call_soon(child._release_body)
         return child
@@ -371,339 +238,12 @@ class Scope:
             raise RuntimeError(message)
         self._stop(reason)
 
-    # The block
-
-    async def __aenter__(self) -> Self:
-        if self._loop_factory is not None:
-            message = "loop_factory is for plain `with`: in `async with` the running loop is used"
-            raise TypeError(message)
-        self._require_new()
-        host = asyncio.current_task()
-        if host is None:
-            raise RuntimeError("a scope needs a task: enter it in a coroutine that a loop runs")
-        if host.cancelling():
-            # A cancellation that has not been delivered yet would be taken for one of ours.
-            await one_turn()
-        self._host = host
-        self.loop = asyncio.get_running_loop()
-        self._baseline = host.cancelling()
-        self._state = OPEN
-        self._in_body = True
-        self._token = innermost.set(self)
-        if self._timeout is not None:
-            self._start_timer()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> bool:
-        if isinstance(error, GeneratorExit) and asyncio.current_task() is not self._host:
-            # The coroutine is being thrown away: nobody can wait any more.
-            self._in_body = False
-            self._stop(error)
-            self._end()
-            return False
-        try:
-            left = await self._leave_block(error)
-        finally:
-            self._end()
-        if left is None or left is error:
-            return left is None
-        try:
-            raise left
-        finally:
-            # The frame is in the traceback of what it raises: a cycle, if it kept it.
-            del left, error
-
-    async def _leave_block(self, error: BaseException | None) -> BaseException | None:
-        """Wait for the end of everything, and return what leaves the block, None for nothing.
-
-        error: what left the body.
-        """
-        host = self._host
-        assert host is not None
-        seen: BaseException | None = None
-        self._in_body = False
-        if isinstance(error, asyncio.CancelledError):
-            seen = error
-            self._outside = self._count_outside()
-            self._stop(error)
-        elif error is not None:
-            self._fail(error)
-        self._release_body()
-        seen = await self._wait() or seen
-        if self._requested:
-            host.uncancel()
-            try:
-                await one_turn()
-            except asyncio.CancelledError as late:
-                seen = late
-        outside = host.cancelling() > self._baseline
-        cancelled = seen is not None and (outside or not self._requested)
-        left = self._outcome(seen, cancelled)
-        if outside and self._errors and self._fatal is None and sys.version_info >= (3, 13):
-            host.uncancel()
-            host.cancel()
-        return left
-
-    def _outcome(self, seen: BaseException | None, cancelled: bool) -> BaseException | None:
-        """Return what leaves the block, None for nothing."""
-        errors = self._errors
-        expired = self._expired
-        if expired:
-            late = TimeoutError(f"{self._describe()} took longer than {self._timeout} seconds")
-            late.__cause__ = seen
-            late.__suppress_context__ = True
-        if self._fatal is not None:
-            if errors and self._fatal.__cause__ is None:
-                self._fatal.__cause__ = group_of(errors, self._describe())
-            return self._fatal
-        if errors:
-            return group_of([late, *errors] if expired else errors, self._describe())
-        if cancelled:
-            return seen
-        return late if expired else None
-
-    def __enter__(self) -> Self:
-        self._require_new()
-        if asyncio._get_running_loop() is not None:
-            message = (
-                "`with ninth.scope()` inside a running loop would stop that loop: write "
-                "`async with ninth.scope()`, or use subscope() of the scope you are in"
-            )
-            raise RuntimeError(message)
-        outer = innermost.get()
-        if outer is not None and outer._plain and outer._in_body:
-            message = (
-                f"`with ninth.scope()` inside the block of {outer._describe()} would wait before "
-                f"that one runs: use its subscope(), or leave its block first"
-            )
-            raise RuntimeError(message)
-        self.loop = new_loop(self._loop_factory)
-        self._plain = True
-        self._baseline = 0
-        self._state = OPEN
-        self._in_body = True
-        self._token = innermost.set(self)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> bool:
-        self._in_body = False
-        innermost.reset(self._token)
-        if error is not None:
-            # Before the loop runs, so that no task takes its first step.
-            self._fail(error)
-        try:
-            left = drive(self.loop, self._run_plain(error))
-        finally:
-            self._end()
-            wind_up(self.loop)
-        if left is None or left is error:
-            return left is None
-        try:
-            raise left
-        finally:
-            # As in __aexit__.
-            del left, error
-
-    async def _run_plain(self, error: BaseException | None) -> BaseException | None:
-        """Run what the block registered; return what leaves it."""
-        self._host = asyncio.current_task()
-        if self._takes_more():
-            self._start_timer()
-        left = await self._leave_block(error)
-        if isinstance(left, asyncio.CancelledError):
-            # What cancelled us knows what to make of it.
-            raise left
-        return left
-
-    # What happens to it
-
-    def _start_timer(self) -> None:
-        if self._timeout is not None and self._timeout != float("inf"):
-            self._timer = self.loop.call_later(self._timeout, self._expire)
-
-    def _expire(self) -> None:
-        """Stop: the timeout is over."""
-        self._timer = None
-        if self._state is OPEN or self._state is LEAVING:
-            self._expired = True
-            self._stop(TimeoutError(f"longer than {self._timeout} seconds"))
-
-    def _fail(self, error: BaseException) -> None:
-        """Record an error, and stop."""
-        if isinstance(error, (KeyboardInterrupt, SystemExit)):
-            if self._fatal is None:
-                self._fatal = error
-        elif isinstance(error, BaseExceptionGroup) and isinstance(error.message, Message):
-            self._errors.extend(one for one in error.exceptions if one not in self._errors)
-        elif not any(error is one for one in self._errors):
-            self._errors.append(error)
-        self._stop(error)
-
-    def _stop(self, reason: object, *, early: bool = True) -> None:
-        """Stop everything: from now on nothing is started.
-
-        early: before the contents have ended by themselves.
-        """
-        if self._state is STOPPING or self._state is ENDED:
-            return
-        self._state = STOPPING
-        if early:
-            self.cancelled = True
-            self.reason = reason
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        # Callbacks first: none of them shall run while the tasks wind up.
-        for item in list(self._items):
-            try:
-                item.stop()
-            except BaseException as error:  # noqa: BLE001
-                # It is an error like any other, and must not keep the rest from being stopped.
-                self._leave(item, error)
-        for task in list(self._tasks):
-            task.cancel()
-        if self._in_body and self._host is not None:
-            self._requested = True
-            self._host.cancel()
-        self._settle()
-
-    def _settle(self) -> None:
-        """See whether the next state is due."""
-        if self._state is LEAVING and self._holding == 0:
-            self._stop(None, early=False)
-        elif self._state is STOPPING and not self._items and not self._tasks:
-            self._complete = True
-            if self._future is not None and not self._future.done():
-                self._future.set_result(None)
-            if self._parent is not None and not self._holding:
-                self._parent.finish()
-
-    def _release_body(self) -> None:
-        """Let go of the body's hold: it is over."""
-        self._holding -= 1
-        if self._state is OPEN:
-            self._state = LEAVING
-        self._settle()
-
-    async def _wait(self) -> BaseException | None:
-        """Wait until everything has ended; return the last CancelledError that broke in."""
-        seen = None
-        while not self._complete:
-            self._future = self.loop.create_future()
-            try:
-                await self._future
-            except asyncio.CancelledError as error:
-                seen = error
-                self._interrupted(error)
-        return seen
-
-    def _interrupted(self, error: BaseException) -> None:
-        """Act on a cancellation that came while the end was waited for."""
-        outside = self._count_outside()
-        if self._state is not STOPPING:
-            self._stop(error)
-        elif outside > self._outside:
-            for item in list(self._items):
-                item.hurry()
-            if outside > 1:
-                for task in list(self._tasks):
-                    task.cancel()
-        self._outside = outside
-
-    def _count_outside(self) -> int:
-        """Return how many cancellations since entry are not ours."""
-        assert self._host is not None
-        return self._host.cancelling() - self._baseline - self._requested
-
-    def _end(self) -> None:
-        """Let go of everything."""
-        self._state = ENDED
-        self._errors = []
-        self._fatal = None
-        self._host = None
-        self._future = None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if not self._plain:
-            # Not so where an asynchronous generator is left in another context than it was entered.
-            with contextlib.suppress(ValueError):
-                innermost.reset(self._token)
-
-    # What it owns
-
-    def _enter(self, item: Any) -> Any:
-        """Own an item."""
-        self._items.add(item)
-        if not item.background:
-            self._holding += 1
-        return item
-
-    def _leave(self, item: Item, error: BaseException | None = None) -> None:
-        """Take note that an item has ended."""
-        if item in self._items:
-            self._items.remove(item)
-            if not item.background:
-                self._holding -= 1
-        if error is not None:
-            self._fail(error)
-        if self._state is not OPEN:
-            self._settle()
-
-    def _release(self, item: Item) -> None:
-        """Let an item hold the scope open no longer, as if it had been started in the background."""
-        if item in self._items and not item.background:
-            item.background = True
-            self._holding -= 1
-            if self._state is not OPEN:
-                self._settle()
-
-    def _add_task(
-        self,
-        coroutine: Coroutine[Any, Any, Any],
-        name: str | None,
-        background: bool,  # noqa: FBT001
-        context: contextvars.Context | None,
-        done: Callable[[asyncio.Task[Any]], object],
-    ) -> asyncio.Task[Any]:
-        """Own a task; the loop itself keeps only a weak reference."""
-        if context is None:
-            task = self.loop.create_task(coroutine, name=name)
-        else:
-            task = self.loop.create_task(coroutine, name=name, context=context)
-        self._tasks[task] = background
-        if not background:
-            self._holding += 1
-        task.add_done_callback(done)
-        return task
-
-    def _task_done(self, task: asyncio.Task[Any]) -> None:
-        """Take note that a task has ended."""
-        if not self._tasks.pop(task):
-            self._holding -= 1
-        if not task.cancelled():
-            error = task.exception()
-            if error is not None:
-                self._fail(error)
-        if self._state is not OPEN:
-            self._settle()
-
     def _on_file(
         self,
         file: Any,
         callback: Callable[..., object],
         args: tuple[Any, ...],
-        background: bool,  # noqa: FBT001
+        background: bool,
         interest: int,
         method: str,
     ) -> Registration:
@@ -728,62 +268,20 @@ class Scope:
         self._require_open(method)
         callbacks.check(callback, count, method)
 
-    def _takes_more(self) -> bool:
-        return self._state is OPEN or self._state is LEAVING
-
-    def _require_open(self, method: str) -> None:
-        """Raise RuntimeError unless things may be started."""
-        state = self._state
-        if state is OPEN or state is LEAVING:
-            return
-        if state is NEW:
-            cure = "write `async with` it, or `with` it, first"
-        elif state is STOPPING:
-            why = "its contents have ended" if not self.cancelled else repr(self.reason)
-            cure = f"nothing can be started in it any more ({why})"
-        else:
-            cure = "use it inside its block, or make a new one"
-        verb = "is" if state is STOPPING else "has"
-        message = f"{method}() was called on {self._describe()}, which {verb} {state.value}: {cure}"
-        raise RuntimeError(message)
-
-    def _require_new(self) -> None:
-        if self._state is not NEW:
-            message = (
-                f"{self._describe()} was entered before, and a scope is entered once: make a new "
-                f"one with ninth.scope(), or use subscope() for one within it"
-            )
-            raise RuntimeError(message)
-
-    def _describe(self) -> str:
-        return "a scope" if self.name is None else f"scope {self.name!r}"
-
-    def __repr__(self) -> str:
-        name = "" if self.name is None else f" {self.name!r}"
-        contents = f"{len(self._tasks)} tasks, {len(self._items)} others"
-        return f"<Scope{name} {self._state.name.lower()}: {contents}>"
-
-
-def group_of(errors: list[BaseException], where: str) -> BaseExceptionGroup[BaseException]:
-    """Return the group that leaves a scope."""
-    group = BaseExceptionGroup(Message(f"errors in {where}"), errors)
-    group.__suppress_context__ = True
-    return group
-
 
 class Subscope:
     """A scope as an item of the scope around it."""
 
     __slots__ = ("background", "outer", "scope")
 
-    def __init__(self, outer: Scope, scope: Scope, background: bool) -> None:  # noqa: FBT001
+    def __init__(self, outer: Scope, scope: Scope, background: bool) -> None:
         self.outer = outer
         self.scope = scope
         self.background = background
 
     def stop(self) -> None:
         """Stop what is in it."""
-        self.scope._stop(None)
+        self.scope._stop(self.outer.reason, early=self.outer.cancelled)
 
     def hurry(self) -> None:
         """Pass on a second cancellation."""
@@ -796,7 +294,7 @@ class Subscope:
         """Pass on what went wrong: everything in it has ended."""
         scope = self.scope
         scope._state = ENDED
-        left = scope._outcome(None, False)  # noqa: FBT003
+        left = scope._outcome(None, False)
         scope._errors = []
         self.outer._leave(self, left)
 

@@ -156,6 +156,9 @@ class Fanout:
             except RuntimeError as error:
                 raise RuntimeError(refusal(loop, signum, error)) from error
             self.lent.add(signum)
+            # asyncio has Python complain of each byte that does not fit; here nothing is lost.
+            fd = signal.set_wakeup_fd(-1)
+            signal.set_wakeup_fd(fd, warn_on_full_buffer=False)
         signal.signal(signum, self.handler)
         # System calls of libraries go on instead of failing with EINTR.
         signal.siginterrupt(signum, False)

@@ -36,8 +36,10 @@ import stat
 import termios
 from typing import TYPE_CHECKING, Any, Self
 
+from ninth.direct_read import DirectRead, write_now
 from ninth.errors import BusyError, FileClosedError, LineTooLong
 from ninth.files import closed, descriptor, is_same
+from ninth.loop.core import Core
 from ninth.watchers import READ, WRITE, Watcher, close, table_of
 
 if TYPE_CHECKING:
@@ -106,8 +108,10 @@ class Stream:
         self._writes = mode & os.O_ACCMODE != os.O_RDONLY
         blocking = not mode & os.O_NONBLOCK and not stat.S_ISREG(self._kind)
         # Shared with others, who count on its blocking.
+        self._direct = stat.S_ISFIFO(self._kind) or stat.S_ISSOCK(self._kind)
         self._shared = blocking and (self._fd <= 2 or os.isatty(self._fd))
         self._changed = blocking and not self._shared
+        self._direct = self._direct and not self._shared
         self._timeout = file.gettimeout() if isinstance(file, socket.socket) else 0.0
         if isinstance(file, socket.socket):
             file.setblocking(False)
@@ -120,7 +124,7 @@ class Stream:
         # Whether there may be data that no event tells about before it is looked for.
         self._eager = True
         self._wanted = MOST_READ
-        self._reader: asyncio.Future[None] | None = None
+        self._reader: asyncio.Future[None] | DirectRead | None = None
         self._read_watch: StreamWatcher | None = None
         self._unsent: bytes | memoryview = b""
         self._writer: asyncio.Future[None] | None = None
@@ -129,6 +133,7 @@ class Stream:
         self._write_ended = False
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._core: Core | None = None
         self.table: Table
         if isinstance(file, io.BufferedReader | io.BufferedRandom | io.BufferedRWPair):
             self._take_over(file)
@@ -202,11 +207,36 @@ class Stream:
         if max_bytes < 1:
             message = f"max_bytes is {max_bytes}: pass 1 or more"
             raise ValueError(message)
-        self._check_reader("read")
+        if self._reader is not None or self._claimed or self._closed or not self._reads:
+            self._check_reader("read")
+        if not self._held and self._direct and not self._eager:
+            loop = asyncio.get_running_loop()
+            if loop is not self._loop:
+                self._use(loop)
+            if self._core is not None:
+                return await self._read_direct(max_bytes)
         while not self._held:
             if not await self._fill(max_bytes):
                 return b""
         return self._take(min(max_bytes, self.pending()))
+
+    async def _read_direct(self, max_bytes: int) -> bytes:
+        """Wait for data, and return it without holding it."""
+        if self._read_watch is not None:
+            self._read_watch.table.remove(self._read_watch)
+            self._read_watch = None
+        wait: Any = DirectRead(self._core, self._loop, self.file, self._fd, max_bytes)
+        self._reader = wait
+        try:
+            data: bytes = await wait
+        except BaseException:
+            if wait.data:
+                self._hold(wait.data)
+            raise
+        finally:
+            self._reader = None
+        self._eager = len(data) == wait.size or not data
+        return data
 
     def read_available(self) -> bytes:
         """Return what can be read without waiting: all that is there now, b"" if there is nothing.
@@ -423,7 +453,7 @@ class Stream:
     def on_readable(self) -> bool:
         """Take what there is to read; return whether to watch no longer. The loop calls it."""
         waiter = self._reader
-        if waiter is None or waiter.done():
+        if waiter is None or waiter.done() or isinstance(waiter, DirectRead):
             # Nobody reads: as long as nobody does, the file may fill up.
             self._read_watch = None
             self._eager = True
@@ -500,15 +530,26 @@ class Stream:
         write_eof().
         Cancelling: the rest is sent all the same, before what is written next.
         """
-        self._check_writer("write")
+        if self._writer is not None or self._closed or self._write_error or not self._writes:
+            self._check_writer("write")
         if self._write_ended:
             raise RuntimeError("write() after write_eof(): nothing can follow the end")
+        if type(data) is bytes and not self._unsent and not self._shared:
+            sent = write_now(self._fd, data)
+            if sent == len(data):
+                return
+            data = data[sent:]
         if self._unsent:
             await self._flushed()
         if type(data) is bytes:
             await self._write(data)
         else:
-            with memoryview(data) as view:
+            try:
+                view = memoryview(data)
+            except TypeError:
+                message = f"write() was given {data!r:.80}: pass bytes, as from text.encode()"
+                raise TypeError(message) from None
+            with view:
                 if not view.c_contiguous:
                     await self._write(view.tobytes())
                     return
@@ -648,6 +689,8 @@ class Stream:
         self._drop_watches()
         self._loop = loop
         self.table = table_of(loop)
+        core = getattr(loop, "core", None)
+        self._core = core if isinstance(core, Core) else None
 
     def _drop_watches(self) -> None:
         for watcher in (self._read_watch, self._write_watch):

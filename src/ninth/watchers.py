@@ -9,6 +9,8 @@ A descriptor may be closed behind our back, and its number be another file's at 
 object this shows when somebody else registers the same number, or when an event comes: an object
 that no longer has its number is closed, and its watchers are told. With a bare number it cannot
 show; close() below tells them first.
+On other loops than ninth's, an event of a closed file whose duplicate survives, in a forked child
+say, cannot be removed from the poller, and comes again each turn until the duplicate is closed.
 """
 
 from __future__ import annotations
@@ -253,7 +255,7 @@ class CallbackWatcher(Watcher):
         self.closed = on_closed
         self.waiting = False
 
-    def on_events(self, mask: int) -> bool:
+    def on_events(self, mask: int) -> bool:  # noqa: ARG002
         """Call on_ready(), at once or in the turn's step for callbacks."""
         if self.loop is None:
             return True
@@ -273,7 +275,7 @@ class CallbackWatcher(Watcher):
             self.ready()
 
     def on_closed(self, error: FileClosedError) -> None:
-        """Call on_closed()."""
+        """Pass the error on."""
         self.loop = None
         self.closed(error)
 

@@ -239,7 +239,7 @@ class TestProgram:
 
         program = Program([], lambda *_: None)
         deaf = [Deaf()]
-        with pytest.raises(Interrupted) as caught, program:  # noqa: PT012 - the block is the test
+        with pytest.raises(Interrupted) as caught, program:
             deaf.clear()  # Python reports what __del__ raises, and goes on
             assert lost == [Interrupted]
             program.render()
