@@ -172,7 +172,12 @@ class Transports(stdlib.Base):
     ) -> None:
         """Make protocol and transport of an accepted connection."""
         try:
-            self._make_socket_transport(conn, protocol_factory(), extra=extra, server=server)
+            protocol = protocol_factory()
+            if server is not None and not server.sockets:
+                # The program closed the server just now: it wants no more connections.
+                conn.close()
+                return
+            self._make_socket_transport(conn, protocol, extra=extra, server=server)
         except (KeyboardInterrupt, SystemExit):
             conn.close()
             raise

@@ -103,6 +103,7 @@ class Stream(Source):
         self.loop = loop
         self.sock = sock
         self.fd = sock.fileno()
+        hold_open(sock)
         self.transport = transport
         self.on_lost = on_lost
         self.log = log
@@ -632,6 +633,19 @@ def raise_errno() -> None:
         raise OSError(errno, os.strerror(errno))
 
 
-def close_socket(sock: socket.socket) -> None:
+def hold_open(sock: Any) -> None:
+    """Keep a socket's descriptor open until close_socket(), even if the program closes it.
+
+    We read and write by the number, which must not become another file's meanwhile. This is what
+    socket.makefile() does for the files it makes; what is no socket has no such counter.
+    """
+    count = getattr(sock, "_io_refs", None)
+    if count is not None:
+        sock._io_refs = count + 1
+
+
+def close_socket(sock: Any) -> None:
     """Close a socket whose descriptor is out of the poller."""
+    if hasattr(sock, "_io_refs"):
+        sock._decref_socketios()
     sock.close()
