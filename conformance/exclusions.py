@@ -2,7 +2,7 @@
 
 A name is module.Class.test; a `*` stands for the variants of one test (over epoll, poll, select).
 An exclusion holds only while the test fails: the runner runs it, and complains if it passes.
-`since` and `until` (inclusive) bound the Pythons where it fails, `mode` is the only one if given.
+`since` and `until` (inclusive) bound the Pythons where it fails.
 """
 
 from dataclasses import dataclass
@@ -17,16 +17,13 @@ class Exclusion:
     reason: str
     since: tuple[int, int] = (3, 11)
     until: tuple[int, int] = (3, 99)
-    mode: str | None = None
 
-    def covers(self, test: str, version: tuple[int, ...], mode: str) -> bool:
-        """Tell whether test is excluded on a Python in a mode."""
-        here = self.since <= version[:2] <= self.until and self.mode in {None, mode}
-        return here and fnmatchcase(test, self.test)
+    def covers(self, test: str, version: tuple[int, ...]) -> bool:
+        """Tell whether test is excluded on a Python."""
+        return self.since <= version[:2] <= self.until and fnmatchcase(test, self.test)
 
 
 BASE = "test_base_events.BaseEventLoopTests."
-SELECTOR = "test_base_events.BaseEventLoopWithSelectorTests."
 SIGNALS = "test_unix_events.SelectorEventLoopSignalTests."
 MOCKED_SIGNALS = "replaces the module signal within asyncio.unix_events, where our handlers are not"
 
@@ -58,16 +55,6 @@ EXCLUSIONS: tuple[Exclusion, ...] = (
         BASE + "test_call_later",
         "wants asyncio's own class of timer, from which a compiled one cannot derive",
     ),
-    # Mocks of sockets, whose fileno() is no number.
-    Exclusion(
-        SELECTOR + "test_create_datagram_endpoint_ip_addr",
-        "replaces the module socket by a mock; C takes its fileno() for 1, Python for no number",
-        mode="pure",
-    ),
-    Exclusion(
-        SELECTOR + "test_create_server_soreuseport_only_defined",
-        "gets its ValueError from a selector that is given a mock for a socket",
-    ),
     # Mocks of the module signal.
     Exclusion(SIGNALS + "test_add_signal_handler", MOCKED_SIGNALS),
     Exclusion(SIGNALS + "test_add_signal_handler_install_error", MOCKED_SIGNALS),
@@ -83,6 +70,6 @@ EXCLUSIONS: tuple[Exclusion, ...] = (
 )
 
 
-def exclusion(test: str, version: tuple[int, ...], mode: str) -> Exclusion | None:
-    """Return what excludes test on a Python in a mode, if anything."""
-    return next((entry for entry in EXCLUSIONS if entry.covers(test, version, mode)), None)
+def exclusion(test: str, version: tuple[int, ...]) -> Exclusion | None:
+    """Return what excludes test on a Python, if anything."""
+    return next((entry for entry in EXCLUSIONS if entry.covers(test, version)), None)

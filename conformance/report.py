@@ -45,9 +45,5 @@ def defects(row: Row) -> str:
 
 def unused(rows: Sequence[Row], exclusions: Sequence[Exclusion]) -> list[str]:
     """Return the exclusions that no test of these rows needs."""
-    needed = {
-        exclusion(result.test, row.python.version, row.mode)
-        for row in rows
-        for result in row.results
-    }
+    needed = {exclusion(result.test, row.python.version) for row in rows for result in row.results}
     return [entry.test for entry in exclusions if entry not in needed]

@@ -262,6 +262,6 @@ class Base(asyncio.SelectorEventLoop):
 
     def claim(self, sock: socket.socket, transport: Any) -> None:
         """Note that a descriptor belongs to a transport."""
-        fd = sock.fileno()
+        fd = fileno(sock)
         self._transports[fd] = transport
         self.core.note_file(fd, sock)

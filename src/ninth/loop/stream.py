@@ -102,7 +102,8 @@ class Stream(Source):
     ) -> None:
         self.loop = loop
         self.sock = sock
-        self.fd = sock.fileno()
+        # A number in plain Python too, whatever stands in for a socket in somebody's tests.
+        self.fd = int(sock.fileno())
         hold_open(sock)
         self.transport = transport
         self.on_lost = on_lost
