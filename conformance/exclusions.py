@@ -1,26 +1,23 @@
 """The tests of `test_asyncio` that cannot apply to another loop, each with its reason.
 
-A name is module.Class.test; a `*` stands for the variants of one test (over epoll, poll, select).
-An exclusion holds only while the test fails: the runner runs it, and complains if it passes.
-`since` and `until` (inclusive) bound the Pythons where it fails.
+A name is module.Class.test. An exclusion holds only while the test fails: the runner runs it, and
+complains if it passes.
 """
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 
 @dataclass(frozen=True)
 class Exclusion:
-    """One test, or one test in its variants, that cannot apply, and why."""
+    """One test that cannot apply, why, and since which Python there is such a test."""
 
     test: str
     reason: str
     since: tuple[int, int] = (3, 11)
-    until: tuple[int, int] = (3, 99)
 
     def covers(self, test: str, version: tuple[int, ...]) -> bool:
         """Tell whether test is excluded on a Python."""
-        return self.since <= version[:2] <= self.until and fnmatchcase(test, self.test)
+        return self.test == test and self.since <= version[:2]
 
 
 BASE = "test_base_events.BaseEventLoopTests."
@@ -46,14 +43,6 @@ EXCLUSIONS: tuple[Exclusion, ...] = (
         BASE + "test_custom_run_forever_integration",
         "counts the calls of the private _process_events()",
         since=(3, 13),
-    ),
-    Exclusion(
-        BASE + "test_call_soon",
-        "wants asyncio's own class of handle, from which a compiled one cannot derive",
-    ),
-    Exclusion(
-        BASE + "test_call_later",
-        "wants asyncio's own class of timer, from which a compiled one cannot derive",
     ),
     # Mocks of the module signal.
     Exclusion(SIGNALS + "test_add_signal_handler", MOCKED_SIGNALS),

@@ -58,6 +58,7 @@ class EventLoop(SocketOperations, Transports, Subprocesses):
 
         self.core = Core(new_poller() if poller is None else poller, report)
         self.core.on_slow = stdlib.report_slow
+        self.core.faces = (asyncio.Handle, asyncio.TimerHandle)
         super().__init__(SelectorView(self.core))
         self._signals = Signals(self.core)
         self.core.signals = self._signals

@@ -29,6 +29,7 @@ cdef class Core:
     cdef public bint debug
     cdef public double slow_callback_duration
     cdef public object on_slow
+    cdef public tuple faces
     cdef public bint closed
     cdef public bint stopping
     cdef public bint waiting

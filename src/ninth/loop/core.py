@@ -97,6 +97,8 @@ class Core:
     for every exception of a callback that has no owner.
     clock: what time() asks instead of the system's monotonic clock, or None.
     reorder: called with each batch before it runs, and free to change its order; or None.
+    faces: None, or the two classes that isinstance() is to take handles and timers for. People
+    annotate with asyncio's and check types at run time; a compiled class cannot derive from those.
     Thread-safe: only call_soon_threadsafe() and wake().
     """
 
@@ -133,6 +135,7 @@ class Core:
         self.debug = False
         self.slow_callback_duration = 0.1
         self.on_slow: Callable[[Handle, float], None] | None = None
+        self.faces: tuple[type, type] | None = None
         self.closed = False
         self.stopping = False
         self.waiting = False
