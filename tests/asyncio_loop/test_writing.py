@@ -385,3 +385,44 @@ def test_each_connection_has_its_own_context(run: Run) -> None:
 
     run(main())
     assert seen == [0, 0, 1, 1]
+
+
+def test_what_a_protocol_wrote_before_it_failed_is_sent() -> None:
+    class Failing(Recorder):
+        def data_received(self, data: bytes) -> None:
+            self.transport.write(b"400 Bad Request")  # type: ignore[attr-defined]
+            raise ValueError(data)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda *_: None)
+        one, other = socket.socketpair()
+        one.setblocking(False)
+        other.setblocking(False)
+        await loop.create_connection(Failing, sock=one)
+        other.send(b"x")
+        assert await receive(other, 15) == b"400 Bad Request"
+        assert await loop.sock_recv(other, 1) == b""
+        other.close()
+
+    with asyncio.Runner(loop_factory=ninth.new_event_loop) as runner:
+        runner.run(main())
+
+
+def test_writelines_refuses_before_it_sends(run: Run) -> None:
+    async def main() -> None:
+        transport, _, peer = await connect()
+        with pytest.raises(TypeError, match="pass bytes-like objects"):
+            transport.writelines([b"abc", "text"])
+
+        def broken() -> Any:
+            yield b"abc"
+            raise KeyError
+
+        with pytest.raises(KeyError):
+            transport.writelines(broken())
+        assert transport.get_write_buffer_size() == 0
+        transport.close()
+        peer.close()
+
+    run(main())

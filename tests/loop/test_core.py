@@ -300,3 +300,40 @@ def test_bad_input_is_refused_with_its_cure(loop: Loop) -> None:
 def test_a_negative_delay_means_the_next_turn(loop: Loop) -> None:
     loop.call_later(-5, loop.stop)
     loop.run()
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_an_interrupt_of_the_exception_handler_keeps_the_rest(loop: Loop, kind: type) -> None:
+    order: list[int] = []
+
+    def interrupt(_: Loop, context: dict[str, Any]) -> None:
+        raise kind
+
+    loop.set_exception_handler(interrupt)
+    loop.call_soon(lambda: 1 / 0)
+    for number in range(3):
+        loop.call_soon(order.append, number)
+    with pytest.raises(kind):
+        loop.run()
+    loop.call_soon(loop.stop)
+    loop.run()
+    assert order == [0, 1, 2]
+
+
+def test_what_becomes_ready_while_it_looks_at_the_clock_is_not_slept_over(
+    core: Core, poller: ScriptedPoller
+) -> None:
+    asked = 0
+
+    def clock() -> float:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            core.call_soon_threadsafe(core.stop)
+        return poller.now
+
+    core.call_at(1e6, print)
+    core.clock = clock
+    core.run()
+    assert all(wait <= 0 for wait in poller.waits[-1:])
+    assert poller.now < 1000

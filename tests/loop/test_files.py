@@ -249,3 +249,32 @@ def test_the_registration_stays_between_waits(
             loop.add_reader(pair[0], print)
             loop.remove_reader(pair[0])
         assert made == [(pair[0].fileno(), READ)] * 5
+
+
+def test_events_of_a_file_that_lives_on_under_a_reused_number_reach_nobody(loop: Loop) -> None:
+    """The kernel keeps the old file's entry while a duplicate is open, under the old number."""
+    calls: list[str] = []
+    old, old_peer = os.pipe()
+    duplicate = os.dup(old)
+    loop.add_reader(old, calls.append, "old")
+    turns(loop, 1)
+    loop.remove_reader(old)
+    os.close(old)
+    new, new_peer = os.pipe()
+    assert new == old
+    loop.add_reader(new, calls.append, "new")
+    os.write(old_peer, b"x")
+    turns(loop, 5)
+    assert calls == []
+    os.write(new_peer, b"x")
+    turns(loop, 1)
+    assert calls == ["new"]
+    loop.remove_reader(new)
+    for fd in (duplicate, old_peer, new, new_peer):
+        os.close(fd)
+
+
+def test_a_huge_number_is_refused_before_memory_is_taken(loop: Loop) -> None:
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        loop.add_reader(2**31 - 1, print)
+    assert len(loop._core.table) < 10_000

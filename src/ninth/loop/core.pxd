@@ -87,6 +87,7 @@ cdef class Core:
     @cython.locals(events=list, index=int, watch=Watch)
     cpdef double poll(self, double seconds, double now) except *
     @cython.locals(watch=Watch)
+    cdef bint is_stale_event(self, int index) except *
     cpdef dispatch(self, int fd, int mask)
     @cython.locals(found=int, waiter=Source, handle=Handle, conditions=int, stale=int)
     cpdef deliver(self, Watch watch, int mask)

@@ -359,7 +359,15 @@ class Stream(Source):
             raise RuntimeError("Cannot call writelines() after write_eof()")
         if self.drained is not None:
             raise RuntimeError("unable to writelines; sendfile is in progress")
+        checked = []
         for piece in pieces:
+            if not isinstance(piece, (bytes, bytearray, memoryview)):
+                message = (
+                    f"writelines() was given {type(piece).__name__!r}: pass bytes-like objects"
+                )
+                raise TypeError(message)
+            checked.append(piece)
+        for piece in checked:
             self.write(piece)
 
     def flush(self) -> None:
@@ -546,10 +554,14 @@ class Stream(Source):
 
     def abort(self) -> None:
         """End the connection; what one call cannot send is lost."""
+        self.try_to_send()
+        self.force_close(None)
+
+    def try_to_send(self) -> None:
+        """Send what was written in this turn as far as one call does, whatever comes of it."""
         if not self.lost and self.queued and not self.blocked and self.chunks:
             with contextlib.suppress(OSError):
                 self.send()
-        self.force_close(None)
 
     def fail(self, error: BaseException, message: str) -> None:
         """End the connection because of an error, which is reported unless it is the system's."""
@@ -558,6 +570,8 @@ class Stream(Source):
                 self.log.debug("%r: %s", self.transport, message, exc_info=True)
         else:
             self.report(error, message)
+            # What the protocol wrote before its error has been sent already by other loops.
+            self.try_to_send()
         self.force_close(error)
 
     def report(self, error: BaseException, message: str) -> None:
