@@ -136,7 +136,5 @@ def test_ninth_pure_chooses_the_sources() -> None:
 
 
 def test_all_hot_modules_are_compiled_or_none() -> None:
-    kinds = {
-        str(importlib.import_module(name_of(path)).__file__).endswith(".py") for path in HOT
-    }
+    kinds = {str(importlib.import_module(name_of(path)).__file__).endswith(".py") for path in HOT}
     assert kinds == {not ninth.is_compiled()}

@@ -20,9 +20,7 @@ class Recorder(asyncio.Protocol):
     def __init__(self) -> None:
         self.events: list[str] = []
         self.data = bytearray()
-        self.lost: asyncio.Future[Exception | None] = (
-            asyncio.get_running_loop().create_future()
-        )
+        self.lost: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport

@@ -1,15 +1,19 @@
 """The turn of the loop: order, polls, time, errors."""
 
+import os
+import re
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ninth.loop import Loop
+from ninth.loop import READ, Loop
 from ninth.loop.core import Core
 from ninth.loop.loop import logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class ScriptedPoller:
@@ -337,3 +341,22 @@ def test_what_becomes_ready_while_it_looks_at_the_clock_is_not_slept_over(
     core.run()
     assert all(wait <= 0 for wait in poller.waits[-1:])
     assert poller.now < 1000
+
+
+def test_an_exception_of_a_watcher_says_where_it_was_registered(
+    loop: Loop, caplog: pytest.LogCaptureFixture
+) -> None:
+    read, write = os.pipe()
+
+    def register() -> None:
+        loop.watch(read, READ, int, "no number")
+
+    register()
+    os.write(write, b"x")
+    loop.call_soon(loop.stop)
+    with caplog.at_level("ERROR", logger.name):
+        loop.run()
+    os.close(read)
+    os.close(write)
+    line = register.__code__.co_firstlineno + 1
+    assert re.search(rf"registered by .*register\(\) at {re.escape(__file__)}:{line}", caplog.text)

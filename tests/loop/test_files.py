@@ -232,9 +232,7 @@ def test_a_hang_up_tells_the_reader(loop: Loop) -> None:
     assert calls == ["end"]
 
 
-def test_the_registration_stays_between_waits(
-    pair: tuple[socket.socket, socket.socket]
-) -> None:
+def test_the_registration_stays_between_waits(pair: tuple[socket.socket, socket.socket]) -> None:
     """Coming back through the same number costs one call of the kernel, not two."""
     made: list[tuple[int, int]] = []
 
