@@ -276,3 +276,23 @@ def test_a_huge_number_is_refused_before_memory_is_taken(loop: Loop) -> None:
     with pytest.raises(OSError, match="Bad file descriptor"):
         loop.add_reader(2**31 - 1, print)
     assert len(loop._core.table) < 10_000
+
+
+def test_a_number_taken_over_from_a_file_still_registered_tells_only_the_new_watcher(
+    loop: Loop,
+) -> None:
+    calls: list[str] = []
+    old, old_peer = socket.socketpair()
+    number = old.fileno()
+    loop.add_reader(old, calls.append, "old")
+    turns(loop, 1)
+    old.close()
+    new, new_peer = socket.socketpair()
+    with old_peer, new, new_peer:
+        if new.fileno() != number:
+            new, new_peer = new_peer, new
+        watcher = loop.watch(new.fileno(), READ, calls.append, "new")
+        new_peer.send(b"x")
+        turns(loop, 1)
+        watcher.cancel()
+    assert calls == ["new"]

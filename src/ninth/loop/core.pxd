@@ -56,9 +56,9 @@ cdef class Core:
     cpdef disarm(self, Watch watch, int mask)
     @cython.locals(wanted=int)
     cpdef settle(self, Watch watch, bint eager)
-    @cython.locals(watch=Watch, before=Handle, again=bint)
+    @cython.locals(watch=Watch, before=Handle)
     cpdef set_reader(self, int fd, Handle handle)
-    @cython.locals(watch=Watch, before=Handle, again=bint)
+    @cython.locals(watch=Watch, before=Handle)
     cpdef set_writer(self, int fd, Handle handle)
     @cython.locals(watch=Watch, handle=Handle)
     cpdef bint clear_reader(self, int fd, bint eager) except *

@@ -354,7 +354,10 @@ class Core:
         """
         watch = self.watch_of(fd)
         if isinstance(file, int):
-            watch.file = None
+            before = None if watch.file is None else watch.file()
+            if watch.file is not None and (before is None or not has_fd(before, fd)):
+                self.forget(watch)
+                self.watch_of(fd).file = None
             return
         if watch.file is not None:
             before = watch.file()
@@ -395,11 +398,10 @@ class Core:
         """Put a handle into the reader's slot of a descriptor; the one before is cancelled."""
         watch = self.watch_of(fd)
         before = watch.reader
-        # One that is replaced may have been of a file that is closed by now.
-        again = before is not None or not watch.wanted()
         watch.reader = handle
         try:
-            self.arm(watch, again)
+            # Again, for who waits already may have waited for a file that is closed by now.
+            self.arm(watch, True)
         except OSError:
             self.table[fd] = None
             raise
@@ -410,11 +412,10 @@ class Core:
         """Put a handle into the writer's slot of a descriptor; the one before is cancelled."""
         watch = self.watch_of(fd)
         before = watch.writer
-        # One that is replaced may have been of a file that is closed by now.
-        again = before is not None or not watch.wanted()
         watch.writer = handle
         try:
-            self.arm(watch, again)
+            # Again, for who waits already may have waited for a file that is closed by now.
+            self.arm(watch, True)
         except OSError:
             self.table[fd] = None
             raise
@@ -476,10 +477,9 @@ class Core:
     def add_handle(self, fd: int, conditions: int, handle: Handle) -> None:
         """Make a handle ready whenever a descriptor is, beside all others."""
         watch = self.watch_of(fd)
-        again = not watch.wanted()
         watch.others.append((conditions, handle))
         try:
-            self.arm(watch, again)
+            self.arm(watch, True)
         except OSError:
             self.remove_handle(fd, handle)
             raise
