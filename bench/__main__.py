@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import sys
+from collections.abc import Iterator
 
 from bench import report
 from bench.contestants import CONTESTANTS, Contestant, probe
@@ -62,11 +63,18 @@ def present(names: list[str]) -> tuple[list[Contestant], dict[str, str], dict[st
 
 
 def measure(
-    rows: list[Row], contestants: list[Contestant], rounds: int, scale: float, tools: Tools
-) -> tuple[report.Samples, dict[str, str]]:
-    """Take turns: in every round of a row, each contestant once. Return samples and failures."""
-    samples: report.Samples = {}
-    failures: dict[str, str] = {}
+    rows: list[Row],
+    contestants: list[Contestant],
+    rounds: int,
+    scale: float,
+    tools: Tools,
+    samples: report.Samples,
+    failures: dict[str, str],
+) -> Iterator[str]:
+    """Take turns: in every round of a row, each contestant once.
+
+    Fills samples and failures, and yields the name of each row that is done.
+    """
     for row in rows:
         samples[row.name] = {}
         for turn in range(rounds):
@@ -83,8 +91,15 @@ def measure(
                     continue
                 if value is not None:
                     samples[row.name].setdefault(contestant.name, []).append(value)
+        yield row.name
     progress("")
-    return samples, failures
+
+
+def save(file: str, result: dict[str, object]) -> None:
+    """Write everything that is known by now."""
+    with open(file, "w", encoding="utf-8") as stream:
+        json.dump(result, stream, indent=1)
+        stream.write("\n")
 
 
 def progress(text: str) -> None:
@@ -102,14 +117,11 @@ def main(argv: list[str] | None = None) -> int:
         print("contestants:", ", ".join(CONTESTANTS))
         return 0
     contestants, versions, absent = present(options.loops)
-    tools = Tools()
-    try:
-        samples, failures = measure(options.rows, contestants, options.rounds, options.scale, tools)
-    finally:
-        tools.close()
     names = [contestant.name for contestant in contestants]
     machine = f"{platform.system()} {platform.release()}, {os.cpu_count()} processors"
-    result = {
+    samples: report.Samples = {}
+    failures: dict[str, str] = {}
+    result: dict[str, object] = {
         "machine": machine,
         "python": platform.python_version(),
         "versions": versions,
@@ -120,10 +132,16 @@ def main(argv: list[str] | None = None) -> int:
         "samples": samples,
         "failures": failures,
     }
-    if options.json:
-        with open(options.json, "w", encoding="utf-8") as file:
-            json.dump(result, file, indent=1)
-            file.write("\n")
+    tools = Tools()
+    try:
+        for _ in measure(
+            options.rows, contestants, options.rounds, options.scale, tools, samples, failures
+        ):
+            # A long run that is broken off keeps what it has measured.
+            if options.json:
+                save(options.json, result)
+    finally:
+        tools.close()
     print(f"Python {platform.python_version()}, {machine}, {options.rounds} rounds")
     for name, text in versions.items():
         print(f"{name}: {text}")

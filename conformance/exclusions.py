@@ -1,32 +1,26 @@
 """The tests of `test_asyncio` that cannot apply to another loop, each with its reason.
 
-A name is module.Class.test; a `*` stands for the variants of one test (over epoll, poll, select).
-An exclusion holds only while the test fails: the runner runs it, and complains if it passes.
-`since` and `until` (inclusive) bound the Pythons where it fails, `mode` is the only one if given.
+A name is module.Class.test. An exclusion holds only while the test fails: the runner runs it, and
+complains if it passes.
 """
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 
 @dataclass(frozen=True)
 class Exclusion:
-    """One test, or one test in its variants, that cannot apply, and why."""
+    """One test that cannot apply, why, and since which Python there is such a test."""
 
     test: str
     reason: str
     since: tuple[int, int] = (3, 11)
-    until: tuple[int, int] = (3, 99)
-    mode: str | None = None
 
-    def covers(self, test: str, version: tuple[int, ...], mode: str) -> bool:
-        """Tell whether test is excluded on a Python in a mode."""
-        here = self.since <= version[:2] <= self.until and self.mode in {None, mode}
-        return here and fnmatchcase(test, self.test)
+    def covers(self, test: str, version: tuple[int, ...]) -> bool:
+        """Tell whether test is excluded on a Python."""
+        return self.test == test and self.since <= version[:2]
 
 
 BASE = "test_base_events.BaseEventLoopTests."
-SELECTOR = "test_base_events.BaseEventLoopWithSelectorTests."
 SIGNALS = "test_unix_events.SelectorEventLoopSignalTests."
 MOCKED_SIGNALS = "replaces the module signal within asyncio.unix_events, where our handlers are not"
 
@@ -50,24 +44,6 @@ EXCLUSIONS: tuple[Exclusion, ...] = (
         "counts the calls of the private _process_events()",
         since=(3, 13),
     ),
-    Exclusion(
-        BASE + "test_call_soon",
-        "wants asyncio's own class of handle, from which a compiled one cannot derive",
-    ),
-    Exclusion(
-        BASE + "test_call_later",
-        "wants asyncio's own class of timer, from which a compiled one cannot derive",
-    ),
-    # Mocks of sockets, whose fileno() is no number.
-    Exclusion(
-        SELECTOR + "test_create_datagram_endpoint_ip_addr",
-        "replaces the module socket by a mock; C takes its fileno() for 1, Python for no number",
-        mode="pure",
-    ),
-    Exclusion(
-        SELECTOR + "test_create_server_soreuseport_only_defined",
-        "gets its ValueError from a selector that is given a mock for a socket",
-    ),
     # Mocks of the module signal.
     Exclusion(SIGNALS + "test_add_signal_handler", MOCKED_SIGNALS),
     Exclusion(SIGNALS + "test_add_signal_handler_install_error", MOCKED_SIGNALS),
@@ -83,6 +59,6 @@ EXCLUSIONS: tuple[Exclusion, ...] = (
 )
 
 
-def exclusion(test: str, version: tuple[int, ...], mode: str) -> Exclusion | None:
-    """Return what excludes test on a Python in a mode, if anything."""
-    return next((entry for entry in EXCLUSIONS if entry.covers(test, version, mode)), None)
+def exclusion(test: str, version: tuple[int, ...]) -> Exclusion | None:
+    """Return what excludes test on a Python, if anything."""
+    return next((entry for entry in EXCLUSIONS if entry.covers(test, version)), None)

@@ -44,10 +44,7 @@ def defects(row: Row) -> str:
 
 
 def unused(rows: Sequence[Row], exclusions: Sequence[Exclusion]) -> list[str]:
-    """Return the exclusions that no test of these rows needs."""
-    needed = {
-        exclusion(result.test, row.python.version, row.mode)
-        for row in rows
-        for result in row.results
-    }
-    return [entry.test for entry in exclusions if entry not in needed]
+    """Return the exclusions that apply to the Pythons of these rows, but to none of their tests."""
+    newest = max(row.python.version for row in rows)
+    needed = {exclusion(result.test, row.python.version) for row in rows for result in row.results}
+    return [entry.test for entry in exclusions if entry.since <= newest and entry not in needed]

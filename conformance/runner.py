@@ -104,7 +104,7 @@ class Runner:
         for module, names in modules.items():
             apply = []
             for name in names:
-                if self._plan.exclude and exclusion(name, self._row.python.version, self._row.mode):
+                if self._plan.exclude and exclusion(name, self._row.python.version):
                     work.append(self._pool.submit(self._run_excluded, module, name))
                 else:
                     apply.append(name)

@@ -149,3 +149,35 @@ def test_removing_a_closed_socket_leaves_the_new_owner_of_its_number_alone() -> 
             assert loop.remove_reader(new)
 
     run(main)
+
+
+def test_a_socket_closed_under_its_transport_keeps_its_number() -> None:
+    """Otherwise the next connection would get the number, and its data go to the wrong protocol."""
+
+    class Keeping(asyncio.Protocol):
+        data = b""
+
+        def data_received(self, data: bytes) -> None:
+            self.data += data
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        ours, peer = socket.socketpair()
+        transport, protocol = await loop.create_connection(Keeping, sock=ours)
+        number = ours.fileno()
+        ours.close()
+        with peer:
+            one, other = socket.socketpair()
+            with one, other:
+                assert number not in {one.fileno(), other.fileno()}
+                peer.send(b"still mine")
+                while not protocol.data:
+                    await asyncio.sleep(0)
+                assert protocol.data == b"still mine"
+            transport.close()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            assert peer.recv(1) == b""
+        assert ours.fileno() == -1
+
+    run(main)

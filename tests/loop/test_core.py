@@ -1,15 +1,19 @@
 """The turn of the loop: order, polls, time, errors."""
 
+import os
+import re
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ninth.loop import Loop
+from ninth.loop import READ, Loop
 from ninth.loop.core import Core
 from ninth.loop.loop import logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class ScriptedPoller:
@@ -300,3 +304,59 @@ def test_bad_input_is_refused_with_its_cure(loop: Loop) -> None:
 def test_a_negative_delay_means_the_next_turn(loop: Loop) -> None:
     loop.call_later(-5, loop.stop)
     loop.run()
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_an_interrupt_of_the_exception_handler_keeps_the_rest(loop: Loop, kind: type) -> None:
+    order: list[int] = []
+
+    def interrupt(_: Loop, context: dict[str, Any]) -> None:
+        raise kind
+
+    loop.set_exception_handler(interrupt)
+    loop.call_soon(lambda: 1 / 0)
+    for number in range(3):
+        loop.call_soon(order.append, number)
+    with pytest.raises(kind):
+        loop.run()
+    loop.call_soon(loop.stop)
+    loop.run()
+    assert order == [0, 1, 2]
+
+
+def test_what_becomes_ready_while_it_looks_at_the_clock_is_not_slept_over(
+    core: Core, poller: ScriptedPoller
+) -> None:
+    asked = 0
+
+    def clock() -> float:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            core.call_soon_threadsafe(core.stop)
+        return poller.now
+
+    core.call_at(1e6, print)
+    core.clock = clock
+    core.run()
+    assert all(wait <= 0 for wait in poller.waits[-1:])
+    assert poller.now < 1000
+
+
+def test_an_exception_of_a_watcher_says_where_it_was_registered(
+    loop: Loop, caplog: pytest.LogCaptureFixture
+) -> None:
+    read, write = os.pipe()
+
+    def register() -> None:
+        loop.watch(read, READ, int, "no number")
+
+    register()
+    os.write(write, b"x")
+    loop.call_soon(loop.stop)
+    with caplog.at_level("ERROR", logger.name):
+        loop.run()
+    os.close(read)
+    os.close(write)
+    line = register.__code__.co_firstlineno + 1
+    assert re.search(rf"registered by .*register\(\) at {re.escape(__file__)}:{line}", caplog.text)

@@ -44,6 +44,9 @@ class EventLoop(SocketOperations, Transports, Subprocesses):
     Thread-safe: only call_soon_threadsafe(), and what asyncio's documentation adds to it.
     """
 
+    # For loops that order or time things differently, as tests want to.
+    core_class: type[Core] = Core
+
     def __init__(self, selector: Any = None, *, poller: Any = None) -> None:
         # Closed until it is complete: what fails below must not be closed by __del__.
         self._closed = True
@@ -56,8 +59,9 @@ class EventLoop(SocketOperations, Transports, Subprocesses):
             if loop is not None:
                 loop.call_exception_handler(context)
 
-        self.core = Core(new_poller() if poller is None else poller, report)
+        self.core = self.core_class(new_poller() if poller is None else poller, report)
         self.core.on_slow = stdlib.report_slow
+        self.core.faces = (asyncio.Handle, asyncio.TimerHandle)
         super().__init__(SelectorView(self.core))
         self._signals = Signals(self.core)
         self.core.signals = self._signals

@@ -9,6 +9,7 @@ from ninth.asyncio_loop import stdlib
 from ninth.asyncio_loop.datagram_transport import DatagramTransport
 from ninth.asyncio_loop.pipe_transports import ReadPipeTransport, WritePipeTransport
 from ninth.asyncio_loop.transports import SocketTransport
+from ninth.loop.core import fileno
 
 if TYPE_CHECKING:
     import asyncio
@@ -110,12 +111,10 @@ class Transports(stdlib.Base):
         backlog: int = 100,
         *timeouts: Any,
     ) -> None:
-        fd = sock.fileno()
         # It may have been closed while it rested.
-        if fd >= 0:
-            self._add_reader(
-                fd, self._accept, protocol_factory, sock, sslcontext, server, backlog, *timeouts
-            )
+        if sock.fileno() != -1:
+            options = (protocol_factory, sock, sslcontext, server, backlog, *timeouts)
+            self._add_reader(fileno(sock), self._accept, *options)
 
     def _accept(
         self,
@@ -172,7 +171,12 @@ class Transports(stdlib.Base):
     ) -> None:
         """Make protocol and transport of an accepted connection."""
         try:
-            self._make_socket_transport(conn, protocol_factory(), extra=extra, server=server)
+            protocol = protocol_factory()
+            if server is not None and not server.sockets:
+                # The program closed the server just now: it wants no more connections.
+                conn.close()
+                return
+            self._make_socket_transport(conn, protocol, extra=extra, server=server)
         except (KeyboardInterrupt, SystemExit):
             conn.close()
             raise

@@ -204,6 +204,12 @@ def process_ended(transport: Any, pid: int) -> None:
         logger.warning("Unknown child process pid %d, will report returncode 255", pid)
         code = 255
     transport._process_exited(code)
+    # Whoever waits for the process does not wait for its pipes, which others may hold open.
+    waiters = transport._exit_waiters or []
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(code)
+    waiters.clear()
 
 
 async def wait_for_process(transport: Any) -> None:
@@ -262,6 +268,6 @@ class Base(asyncio.SelectorEventLoop):
 
     def claim(self, sock: socket.socket, transport: Any) -> None:
         """Note that a descriptor belongs to a transport."""
-        fd = sock.fileno()
+        fd = fileno(sock)
         self._transports[fd] = transport
         self.core.note_file(fd, sock)

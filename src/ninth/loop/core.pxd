@@ -29,6 +29,7 @@ cdef class Core:
     cdef public bint debug
     cdef public double slow_callback_duration
     cdef public object on_slow
+    cdef public tuple faces
     cdef public bint closed
     cdef public bint stopping
     cdef public bint waiting
@@ -55,9 +56,9 @@ cdef class Core:
     cpdef disarm(self, Watch watch, int mask)
     @cython.locals(wanted=int)
     cpdef settle(self, Watch watch, bint eager)
-    @cython.locals(watch=Watch, before=Handle, again=bint)
+    @cython.locals(watch=Watch, before=Handle)
     cpdef set_reader(self, int fd, Handle handle)
-    @cython.locals(watch=Watch, before=Handle, again=bint)
+    @cython.locals(watch=Watch, before=Handle)
     cpdef set_writer(self, int fd, Handle handle)
     @cython.locals(watch=Watch, handle=Handle)
     cpdef bint clear_reader(self, int fd, bint eager) except *
@@ -86,6 +87,7 @@ cdef class Core:
     @cython.locals(events=list, index=int, watch=Watch)
     cpdef double poll(self, double seconds, double now) except *
     @cython.locals(watch=Watch)
+    cdef bint is_stale_event(self, int index) except *
     cpdef dispatch(self, int fd, int mask)
     @cython.locals(found=int, waiter=Source, handle=Handle, conditions=int, stale=int)
     cpdef deliver(self, Watch watch, int mask)

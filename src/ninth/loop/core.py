@@ -97,6 +97,8 @@ class Core:
     for every exception of a callback that has no owner.
     clock: what time() asks instead of the system's monotonic clock, or None.
     reorder: called with each batch before it runs, and free to change its order; or None.
+    faces: None, or the two classes that isinstance() is to take handles and timers for. People
+    annotate with asyncio's and check types at run time; a compiled class cannot derive from those.
     Thread-safe: only call_soon_threadsafe() and wake().
     """
 
@@ -133,6 +135,7 @@ class Core:
         self.debug = False
         self.slow_callback_duration = 0.1
         self.on_slow: Callable[[Handle, float], None] | None = None
+        self.faces: tuple[type, type] | None = None
         self.closed = False
         self.stopping = False
         self.waiting = False
@@ -281,6 +284,9 @@ class Core:
 
     def watch_of(self, fd: int) -> Watch:
         """Return the entry of a descriptor, making it if need be."""
+        if fd >= len(self.table):
+            # Refused if it is no open file, before memory is taken for all numbers below it.
+            os.fstat(fd)
         while fd >= len(self.table):
             self.table.append(None)
         watch = self.table[fd]
@@ -348,7 +354,10 @@ class Core:
         """
         watch = self.watch_of(fd)
         if isinstance(file, int):
-            watch.file = None
+            before = None if watch.file is None else watch.file()
+            if watch.file is not None and (before is None or not has_fd(before, fd)):
+                self.forget(watch)
+                self.watch_of(fd).file = None
             return
         if watch.file is not None:
             before = watch.file()
@@ -389,11 +398,10 @@ class Core:
         """Put a handle into the reader's slot of a descriptor; the one before is cancelled."""
         watch = self.watch_of(fd)
         before = watch.reader
-        # One that is replaced may have been of a file that is closed by now.
-        again = before is not None or not watch.wanted()
         watch.reader = handle
         try:
-            self.arm(watch, again)
+            # Again, for who waits already may have waited for a file that is closed by now.
+            self.arm(watch, True)
         except OSError:
             self.table[fd] = None
             raise
@@ -404,11 +412,10 @@ class Core:
         """Put a handle into the writer's slot of a descriptor; the one before is cancelled."""
         watch = self.watch_of(fd)
         before = watch.writer
-        # One that is replaced may have been of a file that is closed by now.
-        again = before is not None or not watch.wanted()
         watch.writer = handle
         try:
-            self.arm(watch, again)
+            # Again, for who waits already may have waited for a file that is closed by now.
+            self.arm(watch, True)
         except OSError:
             self.table[fd] = None
             raise
@@ -470,10 +477,9 @@ class Core:
     def add_handle(self, fd: int, conditions: int, handle: Handle) -> None:
         """Make a handle ready whenever a descriptor is, beside all others."""
         watch = self.watch_of(fd)
-        again = not watch.wanted()
         watch.others.append((conditions, handle))
         try:
-            self.arm(watch, again)
+            self.arm(watch, True)
         except OSError:
             self.remove_handle(fd, handle)
             raise
@@ -568,7 +574,9 @@ class Core:
         """Take steps 2 and 3; return the time afterwards."""
         if seconds != 0.0:
             self.waiting = True
-            if self.from_threads or self.signalled:
+            # From here on wake() works. What came before, from a thread, a signal handler or
+            # code that the garbage collector ran, is seen here.
+            if self.ready or self.from_threads or self.signalled:
                 seconds = 0.0
         try:
             events = self.poller.wait(seconds) if self.epoll is None else self.epoll.wait(seconds)
@@ -581,13 +589,16 @@ class Core:
         self.polled_at = now
         if cython.compiled and self.epoll is not None:
             for index in range(self.epoll.found):
+                if self.epoll.suspects and self.is_stale_event(index):
+                    continue
                 self.dispatch(
                     self.epoll.buffer[index].data.fd,  # type: ignore[attr-defined]
                     self.epoll.buffer[index].events,  # type: ignore[attr-defined]
                 )
         else:
             for fd, mask in events:
-                self.dispatch(fd, mask)
+                if self.epoll is None or not self.epoll.is_stale(fd, mask):
+                    self.dispatch(fd, mask)
         self.first_poll = False
         if self.always:
             for watch in list(self.always):
@@ -595,6 +606,15 @@ class Core:
         if self.from_threads or self.signalled:
             self.take_from_outside()
         return now
+
+    def is_stale_event(self, index: int) -> bool:
+        """Ask the poller whether the event at an index of its buffer is of a closed file."""
+        if self.epoll is None or not cython.compiled:
+            raise NotImplementedError
+        return self.epoll.is_stale(
+            self.epoll.buffer[index].data.fd,  # type: ignore[attr-defined]
+            self.epoll.buffer[index].events,  # type: ignore[attr-defined]
+        )
 
     def dispatch(self, fd: int, mask: int) -> None:
         """Bring one event of the poller to those who wait for it."""
@@ -690,12 +710,15 @@ class Core:
                         # to be collected, and its loss reported, before the next callback runs.
                         batch[position - 1] = None  # type: ignore[call-overload]
                 except (KeyboardInterrupt, SystemExit):
-                    # What did not run yet stays for the next run.
-                    self.ready[:0] = batch[position:]
                     raise
                 except BaseException as error:
                     batch[position - 1] = None  # type: ignore[call-overload]
                     self.callback_failed(handle, error)
+        except BaseException:
+            # An interrupt, of a callback or of who was told of an exception: what did not run yet
+            # stays for the next run.
+            self.ready[:0] = batch[position:]
+            raise
         finally:
             # An exception that the callback keeps, as a task does, keeps this frame: let no
             # cycle delay the end of the task.

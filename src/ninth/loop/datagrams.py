@@ -64,7 +64,8 @@ class Datagrams(Source):
     ) -> None:
         self.loop = loop
         self.sock: Any = sock
-        self.fd = sock.fileno()
+        # A number in plain Python too, whatever stands in for a socket in somebody's tests.
+        self.fd = int(sock.fileno())
         self.protocol = protocol
         self.transport = transport
         self.address = address

@@ -38,6 +38,23 @@ def extract_stack() -> traceback.StackSummary:
     return stack
 
 
+def registration() -> traceback.StackSummary:
+    """Return the line outside of our package that is registering something, without its text.
+
+    As a stack of one frame: cheap enough to be kept for every watcher, formatted on failure only.
+    """
+    frame = outer_frame()
+    stack = traceback.StackSummary()
+    if frame is not None:
+        code = frame.f_code
+        stack.append(
+            traceback.FrameSummary(
+                code.co_filename, frame.f_lineno, code.co_qualname, lookup_line=False
+            )
+        )
+    return stack
+
+
 def place_of(callback: Any) -> tuple[str, int] | None:
     """Return the file and the line where a callback is defined, None for what is written in C."""
     callback = inspect.unwrap(callback)

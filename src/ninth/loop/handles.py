@@ -76,6 +76,14 @@ class Handle:
         self._repr = None
         self.owner = None
 
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """What isinstance() accepts beside the type; see Core.faces."""
+        faces = self._loop.faces
+        if faces is None:
+            return type(self)
+        return faces[0] if type(self) is Handle else faces[1]
+
     def call(self) -> None:
         """Call the callback in its context; whatever it raises goes to the caller."""
         if cython.compiled:

@@ -8,6 +8,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
+from ninth.loop import formatting
 from ninth.loop.children import Children
 from ninth.loop.core import Core, fileno
 from ninth.loop.new_poller import new_poller
@@ -144,7 +145,7 @@ class Loop:
         Thread-safe: no.
         """
         fd = self._fd_of(file)
-        self._core.set_reader(fd, self._core.make_handle(callback, args))
+        self._core.set_reader(fd, self._handle(callback, args))
 
     def remove_reader(self, file: Any) -> bool:
         """Undo add_reader(); return whether there was a callback."""
@@ -153,7 +154,7 @@ class Loop:
     def add_writer(self, file: Any, callback: Callable[..., object], *args: Any) -> None:
         """Call callback(*args) whenever file is writable; otherwise as add_reader()."""
         fd = self._fd_of(file)
-        self._core.set_writer(fd, self._core.make_handle(callback, args))
+        self._core.set_writer(fd, self._handle(callback, args))
 
     def remove_writer(self, file: Any) -> bool:
         """Undo add_writer(); return whether there was a callback."""
@@ -173,9 +174,16 @@ class Loop:
             message = f"watch() was given conditions {conditions!r}: pass READ, WRITE or both"
             raise ValueError(message)
         fd = self._fd_of(file)
-        handle = self._core.make_handle(callback, args)
+        handle = self._handle(callback, args)
         self._core.add_handle(fd, conditions, handle)
         return Registration(self._core, fd, handle)
+
+    def _handle(self, callback: Callable[..., object], args: tuple[Any, ...]) -> Handle:
+        """Return a handle that knows where it is registered; exceptions are reported with that."""
+        handle = self._core.make_handle(callback, args)
+        if not self._core.debug:
+            handle._source_traceback = formatting.registration()
+        return handle
 
     def _fd_of(self, file: Any) -> int:
         self._check()
@@ -196,7 +204,7 @@ class Loop:
         if signum not in signal.valid_signals():
             message = f"invalid signal number {signum!r}: pass one of signal.valid_signals()"
             raise ValueError(message)
-        self._signals.add(signum, self._core.make_handle(callback, args))
+        self._signals.add(signum, self._handle(callback, args))
 
     def remove_signal_handler(self, signum: int) -> bool:
         """Put the handler back that was there before; return whether there was one of ours."""
@@ -218,7 +226,8 @@ class Loop:
     ) -> None:
         """Call handler(loop, context) for exceptions of callbacks; None logs them.
 
-        context: a dictionary with "message", "exception" and "handle", as with asyncio.
+        context: a dictionary with "message", "exception" and "handle", as with asyncio; for
+        watchers and signal handlers also "source_traceback", the place where they were registered.
         Raises: TypeError for what cannot be called.
         """
         if not (handler is None or callable(handler)):
@@ -240,6 +249,8 @@ class Loop:
             for key in sorted(context)
             if key not in {"message", "exception", "source_traceback"}
         ]
+        for frame in context.get("source_traceback", ()):
+            lines.append(f"registered by {frame.name}() at {frame.filename}:{frame.lineno}")
         logger.error("\n".join(lines), exc_info=context.get("exception"))
 
     # Running

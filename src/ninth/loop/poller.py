@@ -5,7 +5,9 @@ without a word when the last descriptor of the file is closed; while a duplicate
 forked child say, it goes on reporting the old number, which then may name another file or none.
 An entry of a number that is closed cannot be removed any more. So: a change that fails because
 the kernel forgot adds anew, and an event that nobody wants and that cannot be removed makes a
-fresh epoll with all entries that are known (`rebuild`).
+fresh epoll with all entries that are known (`rebuild`). A number that was closed while it was
+waited for and then means another file is a suspect: its events are believed only if poll() says the
+same.
 
 epoll refuses regular files and /dev/null with EPERM, for they never block: `set` answers False
 and the loop counts them as ready.
@@ -28,7 +30,7 @@ else:
 
 if cython.compiled:
     from cython.cimports.cpython.exc import PyErr_CheckSignals
-    from cython.cimports.ninth.loop.c_system import EINTR, epoll_wait
+    from cython.cimports.ninth.loop.c_system import EINTR, epoll_ctl, epoll_wait
     from cython.cimports.ninth.loop.c_system import errno as c_errno
 
 # The two conditions of a file, also as the bits of epoll.
@@ -37,6 +39,11 @@ WRITE = 4
 
 # How many events one wait takes from the kernel; the rest comes with the next one.
 MOST_EVENTS = 256
+
+# The operations of epoll_ctl().
+EPOLL_CTL_ADD = 1
+EPOLL_CTL_DEL = 2
+EPOLL_CTL_MOD = 3
 
 NOTHING: list[tuple[int, int]] = []
 
@@ -53,6 +60,7 @@ class EpollPoller:
         self.epoll = select.epoll()
         self.epoll_fd = self.epoll.fileno()
         self.interest: dict[int, int] = {}
+        self.suspects: set[int] = set()
         self.found = 0
 
     def set(self, fd: int, mask: int, again: bool) -> bool:
@@ -66,38 +74,69 @@ class EpollPoller:
         known = self.interest.get(fd, 0)
         if known == mask and not again:
             return True
-        try:
-            if mask == 0:
-                del self.interest[fd]
-                self.epoll.unregister(fd)
-            elif known:
-                try:
-                    self.epoll.modify(fd, mask)
-                except FileNotFoundError:
-                    self.epoll.register(fd, mask)
-            else:
-                try:
-                    self.epoll.register(fd, mask)
-                except FileExistsError:
-                    self.epoll.modify(fd, mask)
-        except OSError as error:
-            self.interest.pop(fd, None)
-            if error.errno == errno.EPERM:
-                return False
-            if mask == 0:
-                # Closed behind our back. Whether the kernel forgot it shows with the next event.
-                return True
-            raise
-        if mask:
+        error = self.change(fd, known, mask)
+        if error == 0 and mask:
             self.interest[fd] = mask
+            return True
+        self.interest.pop(fd, None)
+        if error == 0:
+            return True
+        if error == errno.EPERM:
+            return False
+        if mask == 0:
+            # Closed behind our back. The kernel has forgotten it, or cannot forget it.
+            self.suspects.add(fd)
+            return True
+        raise OSError(error, os.strerror(error))
+
+    def change(self, fd: int, known: int, mask: int) -> int:
+        """Bring the kernel from the known mask to another; return 0 or the number of the error."""
+        if mask == 0:
+            return self.control(EPOLL_CTL_DEL, fd, 0) if known else 0
+        if known == 0:
+            error = self.control(EPOLL_CTL_ADD, fd, mask)
+            return self.control(EPOLL_CTL_MOD, fd, mask) if error == errno.EEXIST else error
+        error = self.control(EPOLL_CTL_MOD, fd, mask)
+        if error == errno.ENOENT:
+            # Another file has the number by now; the entry of the first one may live on.
+            self.suspects.add(fd)
+            error = self.control(EPOLL_CTL_ADD, fd, mask)
+        return error
+
+    def control(self, operation: int, fd: int, mask: int) -> int:
+        """Call epoll_ctl(); return 0 or the number of the error."""
+        if cython.compiled:
+            self.event.events = mask  # type: ignore[attr-defined]
+            self.event.data.fd = fd  # type: ignore[attr-defined]
+            if epoll_ctl(self.epoll_fd, operation, fd, cython.address(self.event)) == 0:  # type: ignore[attr-defined]
+                return 0
+            return c_errno
+        try:
+            if operation == EPOLL_CTL_ADD:
+                self.epoll.register(fd, mask)
+            elif operation == EPOLL_CTL_MOD:
+                self.epoll.modify(fd, mask)
+            else:
+                self.epoll.unregister(fd)
+        except OSError as error:
+            return error.errno or errno.EIO
+        return 0
+
+    def is_stale(self, fd: int, mask: int) -> bool:
+        """Return whether an event of a suspect is another file's, and get rid of that one."""
+        if fd not in self.suspects:
+            return False
+        poll = select.poll()
+        poll.register(fd, mask & (READ | WRITE) or READ)
+        if poll.poll(0):
+            return False
+        self.rebuild()
         return True
 
     def drop(self, fd: int) -> None:
         """Get rid of an event that nobody wants; afterwards fd is not waited for."""
         self.interest.pop(fd, None)
-        try:
-            self.epoll.unregister(fd)
-        except OSError:
+        if self.control(EPOLL_CTL_DEL, fd, 0) != 0:
             self.rebuild()
 
     def rebuild(self) -> None:
@@ -105,10 +144,9 @@ class EpollPoller:
         self.epoll.close()
         self.epoll = select.epoll()
         self.epoll_fd = self.epoll.fileno()
+        self.suspects.clear()
         for fd, mask in list(self.interest.items()):
-            try:
-                self.epoll.register(fd, mask)
-            except OSError:
+            if self.control(EPOLL_CTL_ADD, fd, mask) != 0:
                 del self.interest[fd]
 
     def wait(self, timeout: float) -> list[tuple[int, int]]:

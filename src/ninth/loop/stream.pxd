@@ -82,6 +82,7 @@ cdef class Stream(Source):
     cpdef resume_protocol(self)
     cpdef close(self)
     cpdef abort(self)
+    cpdef try_to_send(self)
     cpdef fail(self, object error, str message)
     cpdef report(self, object error, str message)
     cpdef force_close(self, object error)

@@ -102,7 +102,9 @@ class Stream(Source):
     ) -> None:
         self.loop = loop
         self.sock = sock
-        self.fd = sock.fileno()
+        # A number in plain Python too, whatever stands in for a socket in somebody's tests.
+        self.fd = int(sock.fileno())
+        hold_open(sock)
         self.transport = transport
         self.on_lost = on_lost
         self.log = log
@@ -357,7 +359,15 @@ class Stream(Source):
             raise RuntimeError("Cannot call writelines() after write_eof()")
         if self.drained is not None:
             raise RuntimeError("unable to writelines; sendfile is in progress")
+        checked = []
         for piece in pieces:
+            if not isinstance(piece, (bytes, bytearray, memoryview)):
+                message = (
+                    f"writelines() was given {type(piece).__name__!r}: pass bytes-like objects"
+                )
+                raise TypeError(message)
+            checked.append(piece)
+        for piece in checked:
             self.write(piece)
 
     def flush(self) -> None:
@@ -544,10 +554,14 @@ class Stream(Source):
 
     def abort(self) -> None:
         """End the connection; what one call cannot send is lost."""
+        self.try_to_send()
+        self.force_close(None)
+
+    def try_to_send(self) -> None:
+        """Send what was written in this turn as far as one call does, whatever comes of it."""
         if not self.lost and self.queued and not self.blocked and self.chunks:
             with contextlib.suppress(OSError):
                 self.send()
-        self.force_close(None)
 
     def fail(self, error: BaseException, message: str) -> None:
         """End the connection because of an error, which is reported unless it is the system's."""
@@ -556,6 +570,8 @@ class Stream(Source):
                 self.log.debug("%r: %s", self.transport, message, exc_info=True)
         else:
             self.report(error, message)
+            # What the protocol wrote before its error has been sent already by other loops.
+            self.try_to_send()
         self.force_close(error)
 
     def report(self, error: BaseException, message: str) -> None:
@@ -632,6 +648,19 @@ def raise_errno() -> None:
         raise OSError(errno, os.strerror(errno))
 
 
-def close_socket(sock: socket.socket) -> None:
+def hold_open(sock: Any) -> None:
+    """Keep a socket's descriptor open until close_socket(), even if the program closes it.
+
+    We read and write by the number, which must not become another file's meanwhile. This is what
+    socket.makefile() does for the files it makes; what is no socket has no such counter.
+    """
+    count = getattr(sock, "_io_refs", None)
+    if count is not None:
+        sock._io_refs = count + 1
+
+
+def close_socket(sock: Any) -> None:
     """Close a socket whose descriptor is out of the poller."""
+    if hasattr(sock, "_io_refs"):
+        sock._decref_socketios()
     sock.close()
