@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from ninth.errors import FileClosedError
+    from ninth.exits import ExitWatch
     from ninth.files import File
     from ninth.waiting import Cancellable, Wait
 
@@ -196,6 +197,8 @@ class Exited(Condition[int | None]):
 
     __slots__ = ("__weakref__", "_code", "_subject", "_watch")
 
+    _watch: ExitWatch | None
+
     def __init__(self, child: Any) -> None:
         check_child(child, "exited()")
         self._subject = child
@@ -205,10 +208,17 @@ class Exited(Condition[int | None]):
             self._code = code
             wait.fire(index)
 
-        self._watch = watch_exit(wait.loop, self._subject, ended)
+        self._watch = None
+        try:
+            self._watch = watch_exit(wait.loop, self._subject, ended)
+        except ProcessLookupError:
+            # There was one when the condition was made; its parent has reaped it since.
+            return wait.loop.call_soon(ended, None)
         return self._watch
 
     def _is_true(self, _start: float, _now: float) -> bool:
+        if self._watch is None:
+            return False
         _, code = self._watch.look()
         if code is not None:
             self._code = code
