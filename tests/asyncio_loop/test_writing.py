@@ -424,3 +424,16 @@ def test_writelines_refuses_before_it_sends(run: Run) -> None:
         peer.close()
 
     run(main())
+
+
+def test_shutting_the_raw_socket_down_comes_after_what_was_written(run: Run) -> None:
+    async def main() -> None:
+        transport, _, peer = await connect()
+        sock = transport.get_extra_info("socket")
+        transport.write(b"hello")
+        sock.shutdown(socket.SHUT_WR)
+        assert peer.recv(10) == b"hello"
+        transport.abort()
+        peer.close()
+
+    run(main())

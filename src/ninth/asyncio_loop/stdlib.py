@@ -36,6 +36,7 @@ __all__ = [
     "Base",
     "FlowControlMixin",
     "SSLProtocol",
+    "StreamSocket",
     "TransportSocket",
     "UnixSubprocessTransport",
     "app_transport_of",
@@ -72,6 +73,34 @@ def report_slow(handle: Any, seconds: float) -> None:
     """Warn of a callback that kept the loop busy, in debug mode."""
     shown = base_events._format_handle(handle)
     base_events.logger.warning("Executing %s took %.3f seconds", shown, seconds)
+
+
+class StreamSocket(TransportSocket):
+    """The socket of a stream transport, for a look or an option.
+
+    What is done with it comes after what was written before, as if that had been sent at once.
+    """
+
+    __slots__ = ("_stream",)
+
+    def __init__(self, sock: socket.socket, stream: Any) -> None:
+        super().__init__(sock)
+        self._stream = stream
+
+    def fileno(self) -> int:
+        """Return the descriptor, -1 when it is closed."""
+        self._stream.flush()
+        return super().fileno()
+
+    def dup(self) -> socket.socket:
+        """Return a socket object of its own for the same connection."""
+        self._stream.flush()
+        return super().dup()
+
+    def shutdown(self, how: int) -> None:
+        """Close one half of the connection or both."""
+        self._stream.flush()
+        super().shutdown(how)
 
 
 def attach_to_server(server: Any, transport: Any) -> None:

@@ -66,6 +66,7 @@ class SocketTransport(stdlib.FlowControlMixin):
             self._lost,
             stdlib.logger,
         )
+        self._extra["socket"] = stdlib.StreamSocket(sock, self._stream)
         # Calls per packet go to the stream without a frame of Python in between.
         self.write = self._stream.write  # type: ignore[method-assign]
         self.is_closing = self._stream.is_closing  # type: ignore[method-assign]
