@@ -10,6 +10,7 @@ cdef object STEADY
 cdef class DirectTable:
     cdef public Core core
     cdef dict __dict__
+    cdef object __weakref__
     cpdef add(self, object watcher)
     cpdef remove(self, object watcher)
 

@@ -82,7 +82,10 @@ def add(core: Core, watcher: Any, fd: int, file: Any) -> None:
 
     Raises: OSError if the file cannot be watched, IsADirectoryError among them.
     """
-    watch = core.watch_of(fd)
+    try:
+        watch = core.watch_of(fd)
+    except OSError:
+        raise files.closed(fd, function_of(watcher)) from None
     dropped = False
     if watch.waiters and drop_closed(watch):
         dropped = True
