@@ -59,7 +59,11 @@ class PipeTransport:
 
     def close(self) -> None:
         """End, after what is left is written; idempotent."""
-        self._end.close()
+        if self._loop.is_closed():
+            # A subprocess transport that is collected late comes here: nobody can be told.
+            self._end.release()
+        else:
+            self._end.close()
 
     def _state(self, polled: bool) -> str:
         if self._loop.is_closed():
