@@ -184,14 +184,14 @@ class TestLineDisplay:
 class TestProgram:
     def test_a_child_without_pidfd(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delattr(os, "pidfd_open")
+        before = set(threading.enumerate())
         with Program(["exit 7"], lambda *_: None) as program:
             child = program.start("exit 7")
             assert os.read(child.end, 1) == b""  # end of file, when the child has ended
             assert not child.running()
         assert child.returncode == 7
-        for thread in threading.enumerate():
-            if thread is not threading.current_thread():
-                thread.join(5)
+        for thread in set(threading.enumerate()) - before:
+            thread.join(5)
 
     def test_an_odd_error_of_pidfd_open_leaves_no_child(
         self, monkeypatch: pytest.MonkeyPatch
