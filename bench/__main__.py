@@ -86,7 +86,8 @@ def measure(
                 try:
                     value = sample(row, contestant, scale, tools)
                 except (UnavailableError, RuntimeError) as error:
-                    failures[key] = str(error)
+                    # The last line says what it was; those before it name this machine's paths.
+                    failures[key] = str(error).strip().splitlines()[-1]
                     samples[row.name].pop(contestant.name, None)
                     continue
                 if value is not None:
@@ -150,7 +151,7 @@ def main(argv: list[str] | None = None) -> int:
     print("", report.figures(samples, names), "", report.ratios(samples, names), sep="\n")
     print("", *report.aims(samples), sep="\n")
     for key, text in failures.items():
-        print(f"failed: {key}: {text.strip().splitlines()[-1]}")
+        print(f"failed: {key}: {text}")
     ours = [key for key in failures if key.rsplit(" on ")[-1] in OURS]
     return 1 if ours else 0
 

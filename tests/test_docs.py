@@ -2,6 +2,7 @@
 
 import json
 import re
+import statistics
 import subprocess
 from pathlib import Path
 
@@ -71,3 +72,20 @@ def test_readme_quotes_the_run_that_is_kept() -> None:
         measured = [loop["delay_median_ms"], loop["delay_p99_ms"], loop["cpu_percent"]]
         # Two digits are quoted, four for what is large.
         assert quoted == pytest.approx(measured, rel=0.05, abs=0.005), loop["loop"]
+
+
+def test_readme_quotes_the_bench_run_that_is_kept() -> None:
+    text = (ROOT / "README.md").read_text()
+    samples = json.loads((ROOT / "bench/results.json").read_text())["samples"]
+    quoted = {"uvicorn, one GET": "uvicorn", "TCP echo, 1 KiB, Protocol": "protocol-1k-50"}
+    for name, row in quoted.items():
+        found = re.search(
+            rf"^\| {name} \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|", text, re.MULTILINE
+        )
+        assert found is not None, name
+        for figure, loop in zip(
+            found.groups(), ("asyncio", "uvloop", "ninth", "ninth-pure"), strict=True
+        ):
+            assert float(figure) == pytest.approx(
+                statistics.median(samples[row][loop]) / 1000, rel=0.01
+            )
