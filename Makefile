@@ -9,16 +9,20 @@ HOT := $(wildcard src/ninth/*/*.pxd)
 MADE_FROM := pyproject.toml setup.py $(HOT) $(wildcard $(HOT:.pxd=.py))
 PIP := $(BIN)/python -m pip --quiet
 
-.PHONY: demo test conformance bench lint clean
+.PHONY: demo test test-built test-pure conformance bench lint clean
 
 demo: $(READY)
 	@$(BIN)/ninth demo
 
 # Twice: as it was built, and the pure source, but for what has nothing compiled in it.
 NEVER_COMPILED := ladder cli test_bench.py test_docs.py
-test: $(READY_DEV)
-	$(BIN)/python -m pytest -n 4
-	NINTH_PURE=1 $(BIN)/python -m pytest -n 4 $(NEVER_COMPILED:%=--ignore=tests/%)
+test: test-built test-pure
+
+test-built: $(READY_DEV)
+	$(BIN)/python -m pytest -n 4 $(PYTEST)
+
+test-pure: $(READY_DEV)
+	NINTH_PURE=1 $(BIN)/python -m pytest -n 4 $(NEVER_COMPILED:%=--ignore=tests/%) $(PYTEST)
 
 # CPython's own tests of asyncio on our loop, for each Python found.
 conformance: $(READY_DEV)

@@ -328,7 +328,7 @@ async def test_inside_an_asyncio_timeout_with_an_error() -> None:
             raise OSError
 
     with pytest.raises(ExceptionGroup):
-        async with asyncio.timeout(0.001):
+        async with asyncio.timeout(0.1):  # time for the task to begin
             async with ninth.scope() as scope:
                 scope.start(spoil)
     assert current().cancelling() == 0
@@ -439,7 +439,7 @@ async def test_all_at_once() -> None:
             raise KeyError("task")
 
     async def main() -> None:
-        async with ninth.scope(timeout=0.001) as scope:
+        async with ninth.scope(timeout=0.1) as scope:  # time for the task to begin
             scope.start(spoil)
             try:
                 await stay()
