@@ -1,8 +1,7 @@
 """The command `ninth`: what it is asked, and how it ends.
 
-Each subcommand is a module with `add_arguments(parser)` and `run(arguments,
-parser) -> int`, imported only when
-it is the one that is asked for: a status line should start at once.
+Each subcommand is a module with `add_arguments(parser)` and `run(arguments, parser) -> int`,
+imported only when it is the one that is asked for: a status line should start at once.
 """
 
 import argparse
