@@ -28,6 +28,13 @@ LOOPS = (
 )
 TAG = "NINTH_TEST_TAG"
 
+# A shell without job control starts what is to run in the background with these ignored; children
+# inherit that, and tests that interrupt them would wait for ever.
+for _number in (signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        _default = signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(_number, _default)
+
 
 def tagged(tag: str) -> list[int]:
     """Return the living processes that inherited the tag, however far they have gone."""

@@ -43,7 +43,13 @@ def test_the_asyncio_face_stands_on_the_loop_alone(path: Path) -> None:
     assert all(name.startswith(("ninth.loop", "ninth.asyncio_loop")) for name in inside)
 
 
-@pytest.mark.parametrize("path", sorted(SOURCE.glob("*.py")), ids=lambda p: p.name)
+BELOW = [
+    *SOURCE.glob("*.py"),
+    *(p for d in ("children", "scopes", "waiting") for p in (SOURCE / d).glob("*.py")),
+]
+
+
+@pytest.mark.parametrize("path", sorted(BELOW), ids=lambda p: p.name)
 def test_nobody_below_knows_the_command_line_or_the_ladder(path: Path) -> None:
     if path.name == "__main__.py":
         pytest.skip("it is the command line")

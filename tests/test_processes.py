@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 import ninth
-from ninth import groups, open_process, run_process
+from ninth import open_process, run_process
+from ninth.children import groups
 from ninth.processes import kill_all
 from tests.conftest import TAG, tagged
 from tests.loops import Factory, on_each_loop

@@ -345,7 +345,7 @@ GOLDEN = """\
   + Exception Group Traceback (most recent call last):
   |   File "DIRECTORY/app.py", line 12, in <module>
   |     with ninth.scope(name="numbers") as scope:
-  |   File "PACKAGE/block.py", line N, in __exit__
+  |   File "PACKAGE/scopes/block.py", line N, in __exit__
   |     raise left
   | ExceptionGroup: errors in scope 'numbers' (1 sub-exception)
   +-+---------------- 1 ----------------
@@ -376,7 +376,7 @@ def test_the_traceback_of_a_failing_callback(tmp_path: Path) -> None:
     lines = [line for line in shown.splitlines() if set(line) - set(" |~^")]
     expected = GOLDEN.splitlines()
     for index, line in enumerate(lines):
-        if "PACKAGE/block.py" in line:
+        if "PACKAGE/scopes/block.py" in line:
             lines[index] = f"{line.partition(', line ')[0]}, line N, in __exit__"
     assert lines == expected, textwrap.indent(shown, "  ")
     assert done.returncode == 1

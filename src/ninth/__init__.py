@@ -13,19 +13,19 @@ if os.environ.get("NINTH_PURE") == "1":
 
 if TYPE_CHECKING:
     from ninth.asyncio_loop import EventLoop, install, new_event_loop
-    from ninth.callbacks import STOP
-    from ninth.children import Process
+    from ninth.children.process import Process
     from ninth.conditions import after, at, exited, finished, readable, signalled, writable
     from ninth.errors import BusyError, FileClosedError, LineTooLong
     from ninth.loop import READ, WRITE, Loop
     from ninth.processes import open_process, run_process
-    from ninth.registrations import Registration
     from ninth.run import run, sleep, timeout
     from ninth.scope import Scope, scope
+    from ninth.scopes.callbacks import STOP
+    from ninth.scopes.registrations import Registration
     from ninth.signals import signals
     from ninth.streams import Stream
     from ninth.threads import from_thread, to_thread
-    from ninth.watchers import close
+    from ninth.waiting.watchers import close
 
 __version__ = "0.1.0.dev0"
 
@@ -73,16 +73,16 @@ HOMES = {
     "FileClosedError": "ninth.errors",
     "LineTooLong": "ninth.errors",
     "Loop": "ninth.loop",
-    "Process": "ninth.children",
+    "Process": "ninth.children.process",
     "READ": "ninth.loop",
-    "Registration": "ninth.registrations",
-    "STOP": "ninth.callbacks",
+    "Registration": "ninth.scopes.registrations",
+    "STOP": "ninth.scopes.callbacks",
     "Scope": "ninth.scope",
     "Stream": "ninth.streams",
     "WRITE": "ninth.loop",
     "after": "ninth.conditions",
     "at": "ninth.conditions",
-    "close": "ninth.watchers",
+    "close": "ninth.waiting.watchers",
     "exited": "ninth.conditions",
     "finished": "ninth.conditions",
     "from_thread": "ninth.threads",

@@ -10,21 +10,21 @@ import asyncio
 import select
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ninth import files, watchers
-from ninth.direct import FileCondition
-from ninth.exits import check_child, watch_exit
+from ninth.children.exits import check_child, watch_exit
 from ninth.numbers import seconds_of
-from ninth.signalled import Signalled
-from ninth.waiting import Condition
-from ninth.watchers import READ, WRITE, Watcher
+from ninth.waiting import files, watchers
+from ninth.waiting.condition import Condition
+from ninth.waiting.direct import FileCondition
+from ninth.waiting.signalled import Signalled
+from ninth.waiting.watchers import READ, WRITE, Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from ninth.children.exits import ExitWatch
     from ninth.errors import FileClosedError
-    from ninth.exits import ExitWatch
-    from ninth.files import File
-    from ninth.waiting import Cancellable, Wait
+    from ninth.waiting.condition import Cancellable, Wait
+    from ninth.waiting.files import File
 
 T = TypeVar("T")
 F = TypeVar("F", bound="File")

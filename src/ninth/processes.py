@@ -17,11 +17,11 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from ninth.children import Process, kill_all, until_gone
+from ninth.children.groups import Group
+from ninth.children.process import Process, kill_all, until_gone
 from ninth.errors import FileClosedError
-from ninth.files import HasFileno
-from ninth.groups import Group
 from ninth.numbers import seconds_of
+from ninth.waiting.files import HasFileno
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -16,9 +16,9 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from ninth import callbacks
-from ninth.current import innermost
 from ninth.numbers import seconds_of
+from ninth.scopes import callbacks
+from ninth.scopes.current import innermost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

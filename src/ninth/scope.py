@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ninth import callbacks
-from ninth.block import Block
-from ninth.current import innermost
 from ninth.numbers import seconds_of
-from ninth.owner import ENDED, LEAVING, NEW
-from ninth.registrations import (
+from ninth.scopes import callbacks
+from ninth.scopes.block import Block
+from ninth.scopes.current import innermost
+from ninth.scopes.owner import ENDED, LEAVING, NEW
+from ninth.scopes.registrations import (
     ExitRegistration,
     FileRegistration,
     Registration,
@@ -18,14 +18,14 @@ from ninth.registrations import (
     TimerRegistration,
     context_in,
 )
-from ninth.watchers import READ, WRITE
+from ninth.waiting.watchers import READ, WRITE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from ninth.block import LoopFactory
-    from ninth.files import File
     from ninth.processes import Command, Process
+    from ninth.scopes.block import LoopFactory
+    from ninth.waiting.files import File
 
 T = TypeVar("T")
 
@@ -134,7 +134,7 @@ class Scope(Block):
         reads the Stream; LookupError and ValueError for an encoding. The scope fails with
         LineTooLong for a longer line, and with OSError when reading fails.
         """
-        from ninth.lines import LineRegistration  # noqa: PLC0415
+        from ninth.scopes.lines import LineRegistration  # noqa: PLC0415
 
         self._check(callback, 1, "on_line")
         if on_end is not None:

@@ -36,17 +36,17 @@ import stat
 import termios
 from typing import TYPE_CHECKING, Any, Self
 
-from ninth.direct_read import DirectRead, write_now
 from ninth.errors import BusyError, FileClosedError, LineTooLong
-from ninth.files import closed, descriptor, is_same
 from ninth.loop.core import Core
-from ninth.watchers import READ, WRITE, Watcher, close, table_of
+from ninth.waiting.direct_read import DirectRead, write_now
+from ninth.waiting.files import closed, descriptor, is_same
+from ninth.waiting.watchers import READ, WRITE, Watcher, close, table_of
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from ninth.files import File
-    from ninth.watchers import Table
+    from ninth.waiting.files import File
+    from ninth.waiting.watchers import Table
 
 # Asking for more makes the allocator fetch fresh pages from the system for every read.
 MOST_READ = 65536

@@ -13,10 +13,11 @@ import contextvars
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from ninth import callbacks, files, watchers
-from ninth.callbacks import STOP
-from ninth.current import innermost
-from ninth.watchers import READ, Watcher
+from ninth.scopes import callbacks
+from ninth.scopes.callbacks import STOP
+from ninth.scopes.current import innermost
+from ninth.waiting import files, watchers
+from ninth.waiting.watchers import READ, Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -393,7 +394,7 @@ class ExitRegistration(Registration):
         self._child = child
 
     def _begin(self) -> None:
-        from ninth.exits import watch_exit  # noqa: PLC0415
+        from ninth.children.exits import watch_exit  # noqa: PLC0415
 
         self._watch = watch_exit(self._scope.loop, self._child, self._ended)
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from ninth.direct import DirectWait
 from ninth.loop.core import Core
 from ninth.loop.poller import READ
+from ninth.waiting.direct import DirectWait
 
 if TYPE_CHECKING:
     import cython

@@ -21,18 +21,18 @@ import os
 import weakref
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ninth import files
-from ninth.current import innermost
-from ninth.direct import DirectTable, closed_behind, function_of
 from ninth.errors import FileClosedError
 from ninth.loop.core import Core
 from ninth.loop.poller import READ, WRITE
 from ninth.loop.watch import Source
+from ninth.scopes.current import innermost
+from ninth.waiting import files
+from ninth.waiting.direct import DirectTable, closed_behind, function_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ninth.files import File
+    from ninth.waiting.files import File
 
 __all__ = ["READ", "WRITE", "CallbackWatcher", "Watcher", "close", "table_of", "watch"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ninth.exits import watch_exit
+from ninth.children.exits import watch_exit
 from tests.loops import Factory
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ninth.exits import check_child, watch_exit
+from ninth.children.exits import check_child, watch_exit
 from ninth.processes import open_process
 from tests.loops import Factory, on_each_loop
 

@@ -33,26 +33,16 @@ class Stop(enum.Enum):
 # A callback that returns it is not called again.
 STOP: Final[Literal[Stop.STOP]] = Stop.STOP
 
-MODULES = (
-    "block",
-    "callbacks",
-    "conditions",
-    "exits",
-    "groups",
-    "lines",
-    "owner",
-    "processes",
-    "promise",
-    "registrations",
-    "run",
-    "scope",
-    "signals",
-    "streams",
-    "testing",
-    "threads",
-    "watchers",
+PACKAGE = os.path.dirname(os.path.dirname(__file__))
+# Nobody registers from within these; the command line is a program like any other.
+OWN_FILES = frozenset(
+    os.path.join(folder, name)
+    for folder in (
+        PACKAGE,
+        *(os.path.join(PACKAGE, name) for name in ("children", "scopes", "waiting")),
+    )
+    for name in os.listdir(folder)
 )
-OWN_FILES = frozenset(os.path.join(os.path.dirname(__file__), f"{name}.py") for name in MODULES)
 
 
 class Place(NamedTuple):
@@ -83,7 +73,7 @@ class Place(NamedTuple):
 
 def caller() -> Place:
     """Return the line that called into ninth."""
-    frame = sys._getframe(1)  # noqa: SLF001
+    frame = sys._getframe(1)
     while frame.f_code.co_filename in OWN_FILES and frame.f_back is not None:
         frame = frame.f_back
     return Place(frame.f_code, frame.f_lasti)

@@ -27,9 +27,9 @@ import sys
 import types
 from typing import TYPE_CHECKING, Any, Self
 
-from ninth.current import innermost
-from ninth.owner import ENDED, NEW, OPEN, STOPPING, Owner
 from ninth.run import drive, is_running, new_loop, wind_up
+from ninth.scopes.current import innermost
+from ninth.scopes.owner import ENDED, NEW, OPEN, STOPPING, Owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -5,12 +5,12 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
-from ninth.current import innermost
+from ninth.scopes.current import innermost
 from ninth.signals import check_signal, listen, name_of
-from ninth.waiting import Condition, NotTrueError
+from ninth.waiting.condition import Condition, NotTrueError
 
 if TYPE_CHECKING:
-    from ninth.waiting import Cancellable, Wait
+    from ninth.waiting.condition import Cancellable, Wait
 
 
 class Signalled(Condition[signal.Signals]):

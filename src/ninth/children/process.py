@@ -23,16 +23,16 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
-from ninth import groups
-from ninth.exits import child_status, watch_exit
-from ninth.groups import Group
+from ninth.children import groups
+from ninth.children.exits import child_status, watch_exit
+from ninth.children.groups import Group
 from ninth.streams import Stream
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
 
-    from ninth.exits import ExitWatch
+    from ninth.children.exits import ExitWatch
 
 # For how many seconds what was killed with its group is waited for; it is not our child, and a
 # process that hangs in the kernel would hold us up for ever.

@@ -1,6 +1,6 @@
 cimport cython
 
-from ninth.direct cimport DirectWait
+from ninth.waiting.direct cimport DirectWait
 
 # What is read goes through here, and then into an object of its exact size.
 cdef char shared[65536]

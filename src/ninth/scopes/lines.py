@@ -5,11 +5,11 @@ from __future__ import annotations
 import codecs
 from typing import TYPE_CHECKING, Any
 
-from ninth import files
 from ninth.errors import LineTooLong
-from ninth.registrations import FileRegistration
+from ninth.scopes.registrations import FileRegistration
 from ninth.streams import Stream
-from ninth.watchers import READ
+from ninth.waiting import files
+from ninth.waiting.watchers import READ
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ninth.block import Block
+    from ninth.scopes.block import Block
 
 # A task and a callback inherit it with the context in which they were started.
 innermost: ContextVar[Block | None] = ContextVar("innermost", default=None)

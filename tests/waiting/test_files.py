@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 import ninth
-from ninth import files, watchers
 from ninth.loop.poller import EpollPoller
+from ninth.waiting import files, watchers
 from tests.loops import Factory, on_each_loop
 
 pytestmark = pytest.mark.usefixtures("no_leaks")

@@ -20,11 +20,11 @@ from io import BufferedReader, BufferedWriter, FileIO
 from socket import socket
 from typing import TYPE_CHECKING, Any
 
-from ninth import files
 from ninth.errors import FileClosedError
 from ninth.loop.core import Core
 from ninth.loop.poller import READ
 from ninth.loop.watch import Source
+from ninth.waiting import files
 
 if TYPE_CHECKING:
     import cython

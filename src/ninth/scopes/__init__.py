@@ -1,0 +1,1 @@
+"""What a scope is made of: what it owns, its block, and the callbacks registered in it."""

@@ -1,0 +1,1 @@
+"""How waiting works: files and who watches them, and what awaiting a condition comes to."""
