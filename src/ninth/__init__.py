@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ninth.errors import BusyError, FileClosedError, LineTooLong
     from ninth.loop import READ, WRITE, Loop
     from ninth.processes import open_process, run_process
+    from ninth.promise import Promise
     from ninth.run import run, sleep, timeout
     from ninth.scope import Scope, scope
     from ninth.scopes.callbacks import STOP
@@ -39,6 +40,7 @@ __all__ = [
     "LineTooLong",
     "Loop",
     "Process",
+    "Promise",
     "Registration",
     "Scope",
     "Stream",
@@ -74,6 +76,7 @@ HOMES = {
     "LineTooLong": "ninth.errors",
     "Loop": "ninth.loop",
     "Process": "ninth.children.process",
+    "Promise": "ninth.promise",
     "READ": "ninth.loop",
     "Registration": "ninth.scopes.registrations",
     "STOP": "ninth.scopes.callbacks",

@@ -21,9 +21,10 @@ from ninth.scopes.registrations import (
 from ninth.waiting.watchers import READ, WRITE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from ninth.processes import Command, Process
+    from ninth.promise import Promise
     from ninth.scopes.block import LoopFactory
     from ninth.waiting.files import File
 
@@ -89,6 +90,37 @@ class Scope(Block):
 
         self._require_open("process")
         return start_process(self, command, background=background, **options)
+
+    def promise(
+        self,
+        source: Callable[..., Awaitable[T]] | Awaitable[T],
+        /,
+        *args: Any,
+        background: bool = False,
+    ) -> Promise[T]:
+        """Return a promise of this scope, as are those that are derived from it.
+
+        source: a coroutine, a task, a future or another awaitable; a coroutine function, which is
+        called with args. background: a coroutine does not keep the scope open.
+        Raises: TypeError for what cannot be awaited; RuntimeError when the scope is not open.
+        """
+        from ninth.promise import Promise, check_awaitable  # noqa: PLC0415
+        from ninth.promises.home import check_thread, home_of  # noqa: PLC0415
+
+        try:
+            self._require_open("promise")
+            check_thread(self.loop, "promise()")
+        except RuntimeError:
+            if asyncio.iscoroutine(source):
+                source.close()
+            raise
+        given: Any = source
+        if asyncio.iscoroutine(source) or asyncio.iscoroutinefunction(source):
+            given = callbacks.coroutine_of(source, args, "promise")
+        check_awaitable(given, "promise()")
+        promise: Promise[T] = Promise.__new__(Promise)
+        promise._begin(home_of(self), given, True, background)
+        return promise
 
     def on_readable(
         self, file: File, callback: Callable[..., object], *args: Any, background: bool = False
@@ -296,6 +328,9 @@ class Subscope:
         scope._state = ENDED
         left = scope._outcome(None, False)
         scope._errors = []
+        if scope._promises is not None:
+            scope._promises.close()
+            scope._promises = None
         self.outer._leave(self, left)
 
 

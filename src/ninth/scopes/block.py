@@ -242,6 +242,9 @@ class Block(Owner):
         self._fatal = None
         self._host = None
         self._future = None
+        if self._promises is not None:
+            self._promises.close()
+            self._promises = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -39,7 +39,7 @@ OWN_FILES = frozenset(
     os.path.join(folder, name)
     for folder in (
         PACKAGE,
-        *(os.path.join(PACKAGE, name) for name in ("children", "scopes", "waiting")),
+        *(os.path.join(PACKAGE, name) for name in ("children", "promises", "scopes", "waiting")),
     )
     for name in os.listdir(folder)
 )

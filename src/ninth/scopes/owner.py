@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     import contextvars
     from collections.abc import Callable, Coroutine
 
+    from ninth.promises.home import Home
+
 
 class Item(Protocol):
     """What a scope asks of the things that it owns, tasks apart."""
@@ -80,6 +82,7 @@ class Owner:
         "_in_body",
         "_items",
         "_on_end",
+        "_promises",
         "_requested",
         "_starting",
         "_state",
@@ -114,6 +117,8 @@ class Owner:
         self._in_body = False
         self._requested = False
         self._timer: asyncio.TimerHandle | None = None
+        # Its promises, once there are any.
+        self._promises: Home | None = None
         # Who waits for the end: a coroutine, or a scope around this one.
         self._future: asyncio.Future[None] | None = None
         self._on_end: Callable[[], object] | None = None
@@ -174,6 +179,8 @@ class Owner:
         """See whether the next state is due."""
         if self._starting:
             return
+        if self._promises is not None:
+            self._take_rejections(self._promises)
         if self._state is LEAVING and self._holding == 0:
             self._stop(None, early=False)
         elif self._state is STOPPING and not self._items and not self._tasks:
@@ -182,6 +189,21 @@ class Owner:
                 self._future.set_result(None)
             if self._on_end is not None and not self._holding:
                 self._on_end()
+
+    def _take_rejections(self, promises: Home) -> None:
+        """Fail with the rejections that nobody handled, if this is about to end."""
+        if (
+            self._holding == 0
+            if self._state is LEAVING
+            else self._state is STOPPING and not self._items and not self._tasks
+        ):
+            # All of them, before anything comes of the first.
+            self._starting += 1
+            try:
+                for error in promises.rejections():
+                    self._fail(error)
+            finally:
+                self._starting -= 1
 
     def _release_body(self) -> None:
         """Let go of the body's hold: it is over."""
@@ -264,12 +286,16 @@ class Owner:
 
     def _task_done(self, task: asyncio.Task[Any]) -> None:
         """Take note that a task has ended."""
-        if not self._tasks.pop(task):
-            self._holding -= 1
         if not task.cancelled():
             error = task.exception()
             if error is not None:
                 self._fail(error)
+        self._forget_task(task)
+
+    def _forget_task(self, task: asyncio.Task[Any]) -> None:
+        """Let go of a task that has ended."""
+        if not self._tasks.pop(task):
+            self._holding -= 1
         if self._state is not OPEN:
             self._settle()
 
