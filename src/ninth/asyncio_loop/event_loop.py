@@ -20,6 +20,8 @@ from ninth.asyncio_loop.making import Transports
 from ninth.asyncio_loop.selector_view import SelectorView
 from ninth.asyncio_loop.sockets import SocketOperations
 from ninth.asyncio_loop.subprocesses import Subprocesses
+from ninth.loop import forks
+from ninth.loop.binding import bind
 from ninth.loop.children import Children
 from ninth.loop.core import Core
 from ninth.loop.new_poller import new_poller
@@ -31,9 +33,6 @@ if TYPE_CHECKING:
     from contextvars import Context
 
     from ninth.loop.handles import Handle
-
-# Methods that are bound to the core on each loop, where its class does not override them.
-BOUND = ("call_soon", "call_soon_threadsafe", "call_at", "call_later", "time")
 
 
 class EventLoop(SocketOperations, Transports, Subprocesses):
@@ -66,16 +65,20 @@ class EventLoop(SocketOperations, Transports, Subprocesses):
         self._signals = Signals(self.core)
         self.core.signals = self._signals
         self._children = Children(self.core, self._signals)
-        self._bind()
+        bind(self, EventLoop, self.core)
+        forks.tell(self)
 
-    def _bind(self) -> None:
-        cls = type(self)
-        for name in BOUND:
-            needs = ("call_at", "time") if name == "call_later" else ()
-            if all(getattr(cls, each) is getattr(EventLoop, each) for each in (name, *needs)):
-                setattr(self, name, getattr(self.core, name))
-        if cls.time is not EventLoop.time:
-            self.core.clock = self.time
+    def _forked(self) -> None:
+        """Be of no use any more: this is a forked child, see ninth.loop.forks."""
+        self._signals.unlisten()
+        self._signals.close()
+        self.core.disown()
+        self._thread_id = None
+        # Only in the child, for it is asked for every task.
+        self._check_closed = self._refuse
+
+    def _refuse(self) -> None:
+        raise RuntimeError(forks.MESSAGE)
 
     # Running
 
@@ -86,8 +89,7 @@ class EventLoop(SocketOperations, Transports, Subprocesses):
         of a forked process.
         """
         if self.core.pid != os.getpid():
-            message = "this loop belongs to the parent process: make a new one after fork()"
-            raise RuntimeError(message)
+            self._refuse()
         core = self.core
         main = threading.current_thread() is threading.main_thread()
         # Not undone if it refuses: then this loop, or another one, is running here.
@@ -213,7 +215,7 @@ class EventLoop(SocketOperations, Transports, Subprocesses):
 
     def _add_reader(self, fd: int, callback: Callable[..., object], *args: Any) -> Handle:
         self._check_closed()
-        handle = self.core.make_handle(callback, args)
+        handle = self.core.make_handle(callback, args, "add_reader")
         self.core.set_reader(fd, handle)
         return handle
 
@@ -223,7 +225,7 @@ class EventLoop(SocketOperations, Transports, Subprocesses):
 
     def _add_writer(self, fd: int, callback: Callable[..., object], *args: Any) -> Handle:
         self._check_closed()
-        handle = self.core.make_handle(callback, args)
+        handle = self.core.make_handle(callback, args, "add_writer")
         self.core.set_writer(fd, handle)
         return handle
 
@@ -296,14 +298,14 @@ class EventLoop(SocketOperations, Transports, Subprocesses):
     def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
         """Call callback(*args) in the loop whenever a signal comes; replaces the one before.
 
-        Raises: TypeError for a coroutine; ValueError for what is no signal; RuntimeError
-        outside the main thread and for signals that cannot be caught.
+        Raises: TypeError for what cannot be called, and for coroutine functions; ValueError for
+        what is no signal; RuntimeError outside the main thread and for signals that cannot be
+        caught.
         """
-        if stdlib.iscoroutine(callback) or asyncio.iscoroutinefunction(callback):
-            raise TypeError("coroutines cannot be used with add_signal_handler()")
+        handle = self.core.make_handle(callback, args, "add_signal_handler")
         self._check_signal(sig)
         self._check_closed()
-        self._signals.add(sig, self.core.make_handle(callback, args))
+        self._signals.add(sig, handle)
 
     def remove_signal_handler(self, sig: int) -> bool:
         """Put the handler back that was there before; return whether there was one of ours.

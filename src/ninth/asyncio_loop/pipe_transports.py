@@ -152,6 +152,7 @@ class WritePipeTransport(PipeTransport, stdlib.FlowControlMixin):
         end = WritePipe(loop.core, pipe, protocol, self, False, self._lost, stdlib.logger)
         # On AIX the reading side of a FIFO says nothing about the other end.
         end.watches_peer = sock or (fifo and not sys.platform.startswith("aix"))
+        end.ignored = 0
         self._end = end
         self.write = end.write  # type: ignore[method-assign]
         loop.call_soon(self._begin, waiter)

@@ -12,7 +12,6 @@ import weakref
 from asyncio import (
     base_events,
     constants,
-    coroutines,
     events,
     futures,
     sslproto,
@@ -47,7 +46,6 @@ __all__ = [
     "detach_from_server",
     "end_run",
     "has_child_watcher_of_user",
-    "iscoroutine",
     "keep_usable",
     "logger",
     "process_ended",
@@ -65,7 +63,6 @@ UnixSubprocessTransport = unix_events._UnixSubprocessTransport
 set_nodelay = base_events._set_nodelay
 set_result_unless_cancelled = futures._set_result_unless_cancelled
 check_ssl_socket = base_events._check_ssl_socket
-iscoroutine = coroutines.iscoroutine
 SENDFILE_TRY_NATIVE = constants._SendfileMode.TRY_NATIVE
 
 

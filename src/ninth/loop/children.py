@@ -11,6 +11,8 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
+from ninth.loop import formatting
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -63,8 +65,17 @@ class Children:
         """Call callback(pid) when a process has ended; it is not reaped.
 
         Returns: the registration; cancel() is idempotent.
-        Raises: ProcessLookupError if there is no such process.
+        Raises: ProcessLookupError if there is no such process; ValueError for a number that no
+        process has; TypeError for what is no int, or cannot be called.
         """
+        if not isinstance(pid, int):
+            message = f"watch_child() was given {pid!r}: pass the pid of a process"  # type: ignore[unreachable]
+            raise TypeError(message)
+        if pid <= 0:
+            message = f"watch_child() was given pid {pid}: pass that of one process, above zero"
+            raise ValueError(message)
+        formatting.refuse_coroutine(callback, "watch_child")
+        formatting.refuse_uncallable(callback, "watch_child")
         entry = ChildWatch(self, pid, callback)
         try:
             fd = os.pidfd_open(pid)
@@ -75,7 +86,7 @@ class Children:
         else:
             entry.fd = fd
             self.by_file.add(entry)
-            self.core.set_reader(fd, self.core.make_handle(entry.end, ()))
+            self.core.set_reader(fd, self.core.make_handle(entry.end, (), "watch_child"))
         return entry
 
     def look(self) -> None:
@@ -105,7 +116,7 @@ class ChildWatch:
         """Wait for SIGCHLD."""
         children = self.children
         if not children.by_signal:
-            handle = children.core.make_handle(children.look, ())
+            handle = children.core.make_handle(children.look, (), "watch_child")
             children.signals.add(signal.SIGCHLD, handle)
         children.by_signal.setdefault(self.pid, []).append(self)
         # It may have ended before the handler was there.

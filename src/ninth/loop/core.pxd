@@ -31,6 +31,8 @@ cdef class Core:
     cdef public object on_slow
     cdef public tuple faces
     cdef public bint closed
+    cdef public bint inherited
+    cdef public object left
     cdef public bint stopping
     cdef public bint waiting
     cdef public bint woken
@@ -76,7 +78,7 @@ cdef class Core:
     @cython.locals(watch=Watch)
     cpdef remove_waiter(self, int fd, Source waiter)
     @cython.locals(handle=Handle)
-    cpdef Handle make_handle(self, object callback, tuple args)
+    cpdef Handle make_handle(self, object callback, tuple args, str method)
     cpdef watch_wakeup(self)
     cpdef wake(self)
     cpdef run(self)
@@ -89,6 +91,8 @@ cdef class Core:
     @cython.locals(watch=Watch)
     cdef bint is_stale_event(self, int index) except *
     cpdef dispatch(self, int fd, int mask)
+    @cython.locals(stream=Source, handle=Handle, shared=bint, wanted=int)
+    cpdef measure_events(self, Watch watch, int mask)
     @cython.locals(found=int, waiter=Source, handle=Handle, conditions=int, stale=int)
     cpdef deliver(self, Watch watch, int mask)
     cpdef take_from_outside(self)
@@ -101,3 +105,4 @@ cdef class Core:
     cpdef write_out(self)
     cpdef stop(self)
     cpdef close(self)
+    cpdef disown(self)

@@ -17,6 +17,7 @@ the number still means the same file. See poller.py for what epoll forgets.
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -24,7 +25,7 @@ import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from ninth.loop import allocator, formatting
+from ninth.loop import allocator, forks, formatting
 from ninth.loop.handles import Handle
 from ninth.loop.poller import EpollPoller
 from ninth.loop.timers import Timer, Timers
@@ -137,6 +138,8 @@ class Core:
         self.on_slow: Callable[[Handle, float], None] | None = None
         self.faces: tuple[type, type] | None = None
         self.closed = False
+        self.inherited = False
+        self.left: Any = None
         self.stopping = False
         self.waiting = False
         self.woken = False
@@ -246,6 +249,9 @@ class Core:
         method: str,
     ) -> Timer:
         """Make a timer and put it into the heap."""
+        if not cython.compiled:
+            # What C makes of `double when`: any number, and no text.
+            when = math.fsum((when,))
         if self.closed or self.debug or not callable(callback):
             self.check(callback, method, True)
         if when != when:  # noqa: PLR0124  (only NaN is not equal to itself)
@@ -259,6 +265,8 @@ class Core:
 
     def check(self, callback: Any, method: str, same_thread: bool) -> None:
         """Refuse what call_soon() and its kind must not be given."""
+        if self.inherited:
+            raise RuntimeError(forks.MESSAGE)
         if self.closed:
             raise RuntimeError("Event loop is closed")
         if self.debug:
@@ -270,9 +278,7 @@ class Core:
                 )
                 raise RuntimeError(message)
             formatting.refuse_coroutine(callback, method)
-        if not callable(callback):
-            message = f"a callable object was expected by {method}(), got {callback!r}"
-            raise TypeError(message)
+        formatting.refuse_uncallable(callback, method)
 
     def time(self) -> float:
         """Return the loop's time: seconds of a clock that never goes back. Thread-safe: yes."""
@@ -491,8 +497,16 @@ class Core:
             watch.others = [other for other in watch.others if other[1] is not handle]
             self.settle(watch, False)
 
-    def make_handle(self, callback: Callable[..., object], args: tuple[Any, ...]) -> Handle:
-        """Return a handle that is not ready yet, for the slots of a descriptor."""
+    def make_handle(
+        self, callback: Callable[..., object], args: tuple[Any, ...], method: str
+    ) -> Handle:
+        """Return a handle that is not ready yet, for the slots of a descriptor or a signal.
+
+        method: what the program called.
+        Raises: TypeError for what cannot be called, and for coroutine functions.
+        """
+        formatting.refuse_coroutine(callback, method)
+        formatting.refuse_uncallable(callback, method)
         handle = new_handle(callback, args, self, None)
         if self.debug:
             handle._source_traceback = formatting.extract_stack()
@@ -524,7 +538,11 @@ class Core:
                     break
         finally:
             self.stopping = False
-            self.write_out()
+            if not self.inherited:
+                self.write_out()
+        if self.inherited:
+            # A callback forked, and the child came back from it into its parent's loop.
+            raise RuntimeError(forks.MESSAGE)
 
     def turn(self) -> None:
         """Take one turn.
@@ -639,11 +657,27 @@ class Core:
         elif self.first_poll and self.ready:
             # What was ready when run() was called comes before data that came meanwhile.
             self.call_soon(watch.stream.handle, mask)
+        elif self.debug:
+            self.measure_events(watch, mask)
         elif watch.writer is None and watch.reader is None:
             watch.stream.on_events(mask)
         else:
             # Somebody uses the socket of a paused stream, as sendfile() does.
             watch.stream.on_events(mask & watch.stream.interest)
+            self.deliver(watch, mask)
+
+    def measure_events(self, watch: Watch, mask: int) -> None:
+        """Bring an event to a stream in debug mode, where a slow protocol is reported."""
+        stream = watch.stream
+        if stream is None or self.inherited:
+            return
+        shared = watch.writer is not None or watch.reader is not None
+        handle = new_handle(
+            stream.handle, (mask & stream.interest if shared else mask,), self, None
+        )
+        handle._repr = f"<Handle {stream.describe()}>"
+        self.run_measured(handle)
+        if shared:
             self.deliver(watch, mask)
 
     def deliver(self, watch: Watch, mask: int) -> None:
@@ -738,6 +772,9 @@ class Core:
 
     def run_measured(self, handle: Handle) -> None:
         """Run one callback in debug mode, where one that takes long is reported."""
+        if self.inherited:
+            # disown() switched debug mode on, so that the rest of the parent's batch ends here.
+            return
         self.current = handle
         started = time.monotonic()
         try:
@@ -793,3 +830,25 @@ class Core:
         self.unsent.clear()
         self.poller.close()
         self.wakeup.close()
+
+    def disown(self) -> None:
+        """Let go of all that a parent process goes on using, see forks.py: this is its child."""
+        if self.closed:
+            return
+        self.closed = True
+        self.inherited = True
+        # A callback that forked may return: then no other runs any more, and run() says why.
+        self.stopping = True
+        self.debug = True
+        self.waiting = False
+        self.thread = 0
+        self.poller.close()
+        self.wakeup.close()
+        self.poller = forks.NoPoller()
+        # Kept as long as the loop: the child is not to see all transports end at once.
+        self.left = (self.table, self.always, self.unsent, self.ready, list(self.from_threads))
+        self.table = []
+        self.always = []
+        self.unsent = []
+        self.ready = []
+        self.from_threads.clear()

@@ -32,6 +32,7 @@ cdef class Datagrams(Source):
     cpdef wait_for(self, int mask)
     cpdef wait_no_more(self, int mask)
     cpdef bint on_events(self, int mask) except *
+    cpdef str describe(self)
     @cython.locals(left=int)
     cpdef read_ready(self)
     cpdef deliver(self, object data, object address)

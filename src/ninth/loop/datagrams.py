@@ -13,6 +13,7 @@ import contextvars
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from ninth.loop import forks
 from ninth.loop.watch import Source
 
 if TYPE_CHECKING:
@@ -116,6 +117,10 @@ class Datagrams(Source):
             self.write_ready()
         return False
 
+    def describe(self) -> str:
+        """Return who reads and writes here."""
+        return f"events of {self.transport!r} for {self.protocol!r}"
+
     def read_ready(self) -> None:
         """Read and deliver one packet, or a batch."""
         if not self.many:
@@ -171,6 +176,8 @@ class Datagrams(Source):
                 message = f"Invalid address: must be None or {self.address}"
                 raise ValueError(message)
             addr = self.address
+        if self.loop.inherited:
+            raise RuntimeError(forks.MESSAGE)
         if self.lost:
             if self.lost >= WARN_AFTER:
                 self.log.warning("socket.send() raised exception.")
@@ -267,7 +274,10 @@ class Datagrams(Source):
 
     def close(self) -> None:
         """Send what is left, then end; idempotent."""
-        if not self.closing:
+        if self.loop.inherited:
+            # The socket is the parent's too: only our descriptor of it goes.
+            self.release()
+        elif not self.closing:
             self.closing = True
             self.wait_no_more(READ)
             if not self.packets:
@@ -295,7 +305,9 @@ class Datagrams(Source):
 
     def force_close(self, error: BaseException | None) -> None:
         """End the transport without sending what is left."""
-        if not self.lost:
+        if self.loop.inherited:
+            self.release()
+        elif not self.lost:
             self.packets.clear()
             self.unsent = 0
             self.closing = True

@@ -99,3 +99,11 @@ def refuse_coroutine(callback: Any, method: str) -> None:
     if inspect.iscoroutine(callback) or inspect.iscoroutinefunction(callback):
         message = f"coroutines cannot be used with {method}(): make a task of it"
         raise TypeError(message)
+
+
+def refuse_uncallable(callback: Any, method: str) -> None:
+    """Raise TypeError for what cannot be called."""
+    if not callable(callback):
+        cure = ": make a task of it" if inspect.iscoroutine(callback) else ""
+        message = f"a callable object was expected by {method}(), got {callback!r}{cure}"
+        raise TypeError(message)

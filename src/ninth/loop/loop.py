@@ -5,10 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import threading
+import warnings
+import weakref
 from typing import TYPE_CHECKING, Any
 
-from ninth.loop import formatting
+from ninth.loop import forks, formatting
+from ninth.loop.binding import bind
 from ninth.loop.children import Children
 from ninth.loop.core import Core, fileno
 from ninth.loop.new_poller import new_poller
@@ -58,16 +62,25 @@ class Loop:
     """
 
     def __init__(self, *, poller: Any = None) -> None:
-        self._core = Core(new_poller() if poller is None else poller, self._report)
+        face = weakref.ref(self)
+
+        def report(context: dict[str, Any]) -> None:
+            loop = face()
+            if loop is not None:
+                loop._report(context)
+
+        def report_slow(handle: Handle, seconds: float) -> None:
+            logger.warning("Executing %r took %.3f seconds", handle, seconds)
+
+        self._core = Core(new_poller() if poller is None else poller, report)
+        self._core.on_slow = report_slow
+        self._core.debug = sys.flags.dev_mode
         self._signals = Signals(self._core)
         self._core.signals = self._signals
         self._children = Children(self._core, self._signals)
         self._handler: Callable[[Loop, dict[str, Any]], object] | None = None
-        # Per call, straight to the core.
-        self.call_soon = self._core.call_soon  # type: ignore[method-assign]
-        self.call_later = self._core.call_later  # type: ignore[method-assign]
-        self.call_at = self._core.call_at  # type: ignore[method-assign]
-        self.time = self._core.time  # type: ignore[method-assign]
+        bind(self, Loop, self._core)
+        forks.tell(self)
 
     def __repr__(self) -> str:
         core = self._core
@@ -79,6 +92,18 @@ class Loop:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __del__(self) -> None:
+        core = getattr(self, "_core", None)
+        if core is not None and not (core.closed or core.thread):
+            warnings.warn(f"unclosed loop {self!r}", ResourceWarning, 2, source=self)
+            self.close()
+
+    def _forked(self) -> None:
+        """Be of no use any more: this is a forked child, see forks.py."""
+        self._signals.unlisten()
+        self._signals.close()
+        self._core.disown()
 
     # Calls
 
@@ -110,7 +135,9 @@ class Loop:
         Raises: as call_soon(); ValueError for NaN.
         Thread-safe: no.
         """
-        return self._core.call_later(delay, callback, *args, context=context)
+        if delay is None:
+            raise TypeError("delay must not be None: pass seconds, 0 for the next turn")
+        return self.call_at(self.time() + delay, callback, *args, context=context)
 
     def call_at(
         self,
@@ -141,11 +168,12 @@ class Loop:
         """Call callback(*args) whenever file is readable; replaces the callback before.
 
         file: anything with fileno(), or an int; regular files are always ready.
-        Raises: ValueError for what is no open file; OSError from the system.
+        Raises: ValueError for what is no open file; TypeError for what cannot be called, and for
+        coroutine functions; OSError from the system.
         Thread-safe: no.
         """
-        fd = self._fd_of(file)
-        self._core.set_reader(fd, self._handle(callback, args))
+        handle = self._handle(callback, args, "add_reader")
+        self._core.set_reader(self._fd_of(file), handle)
 
     def remove_reader(self, file: Any) -> bool:
         """Undo add_reader(); return whether there was a callback."""
@@ -153,8 +181,8 @@ class Loop:
 
     def add_writer(self, file: Any, callback: Callable[..., object], *args: Any) -> None:
         """Call callback(*args) whenever file is writable; otherwise as add_reader()."""
-        fd = self._fd_of(file)
-        self._core.set_writer(fd, self._handle(callback, args))
+        handle = self._handle(callback, args, "add_writer")
+        self._core.set_writer(self._fd_of(file), handle)
 
     def remove_writer(self, file: Any) -> bool:
         """Undo add_writer(); return whether there was a callback."""
@@ -167,20 +195,22 @@ class Loop:
 
         conditions: READ, WRITE or READ | WRITE, of ninth.loop.
         Returns: a registration; cancel() is idempotent.
-        Raises: ValueError for no condition or no open file; OSError from the system.
+        Raises: ValueError for no condition or no open file; otherwise as add_reader().
         Thread-safe: no.
         """
         if not conditions or conditions & ~(READ | WRITE):
             message = f"watch() was given conditions {conditions!r}: pass READ, WRITE or both"
             raise ValueError(message)
+        handle = self._handle(callback, args, "watch")
         fd = self._fd_of(file)
-        handle = self._handle(callback, args)
         self._core.add_handle(fd, conditions, handle)
         return Registration(self._core, fd, handle)
 
-    def _handle(self, callback: Callable[..., object], args: tuple[Any, ...]) -> Handle:
+    def _handle(
+        self, callback: Callable[..., object], args: tuple[Any, ...], method: str
+    ) -> Handle:
         """Return a handle that knows where it is registered; exceptions are reported with that."""
-        handle = self._core.make_handle(callback, args)
+        handle = self._core.make_handle(callback, args, method)
         if not self._core.debug:
             handle._source_traceback = formatting.registration()
         return handle
@@ -197,14 +227,15 @@ class Loop:
         """Call callback(*args) in the loop whenever a signal comes; replaces the one before.
 
         Signals of one number that come before the loop looks merge into one call.
-        Raises: ValueError for what is no signal; RuntimeError outside the main thread and for
-        signals that cannot be caught.
+        Raises: ValueError for what is no signal; TypeError for what cannot be called, and for
+        coroutine functions; RuntimeError outside the main thread and for signals that cannot be
+        caught.
         """
         self._check()
         if signum not in signal.valid_signals():
             message = f"invalid signal number {signum!r}: pass one of signal.valid_signals()"
             raise ValueError(message)
-        self._signals.add(signum, self._handle(callback, args))
+        self._signals.add(signum, self._handle(callback, args, "add_signal_handler"))
 
     def remove_signal_handler(self, signum: int) -> bool:
         """Put the handler back that was there before; return whether there was one of ours."""
@@ -214,7 +245,8 @@ class Loop:
         """Call callback(pid) once when a process has ended; it is not reaped.
 
         Returns: a registration; cancel() is idempotent.
-        Raises: ProcessLookupError if there is no such process.
+        Raises: ProcessLookupError if there is no such process; ValueError for a number that no
+        process has; TypeError for what is no int, or cannot be called.
         """
         self._check()
         return self._children.watch(pid, callback)
@@ -228,6 +260,8 @@ class Loop:
 
         context: a dictionary with "message", "exception" and "handle", as with asyncio; for
         watchers and signal handlers also "source_traceback", the place where they were registered.
+        So it has for call_soon() and its kin in debug mode alone: finding the place costs more
+        than the call.
         Raises: TypeError for what cannot be called.
         """
         if not (handler is None or callable(handler)):
@@ -252,6 +286,28 @@ class Loop:
         for frame in context.get("source_traceback", ()):
             lines.append(f"registered by {frame.name}() at {frame.filename}:{frame.lineno}")
         logger.error("\n".join(lines), exc_info=context.get("exception"))
+
+    def get_debug(self) -> bool:
+        """Return whether the loop is in debug mode."""
+        return self._core.debug
+
+    def set_debug(self, enabled: bool) -> None:
+        """Switch debug mode on or off; on at first if Python runs with -X dev.
+
+        In debug mode calls from the wrong thread and coroutine functions are refused, every
+        callback knows where it was registered, and those that take longer than
+        slow_callback_duration are logged.
+        """
+        self._core.debug = bool(enabled)
+
+    @property
+    def slow_callback_duration(self) -> float:
+        """From how many seconds on a callback is logged in debug mode; 0.1 at first."""
+        return self._core.slow_callback_duration
+
+    @slow_callback_duration.setter
+    def slow_callback_duration(self, seconds: float) -> None:
+        self._core.slow_callback_duration = seconds
 
     # Running
 
@@ -293,7 +349,7 @@ class Loop:
             self._core.close()
 
     def _check(self) -> None:
+        if self._core.inherited or self._core.pid != os.getpid():
+            raise RuntimeError(forks.MESSAGE)
         if self._core.closed:
             raise RuntimeError("this loop is closed: make a new one")
-        if self._core.pid != os.getpid():
-            raise RuntimeError("this loop belongs to the parent process: make one after fork()")

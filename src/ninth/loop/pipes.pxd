@@ -6,12 +6,16 @@ cdef Py_ssize_t READ_SIZE
 
 cdef class ReadPipe(Stream):
     cpdef bytes take_in(self)
+    cpdef int take_in_to(self, object buffer) except -1
+    cpdef delivery_failed(self, object error, str message)
     cpdef read_end(self)
     cpdef fail(self, object error, str message)
 
 cdef class WritePipe(Stream):
     cdef public bint watches_peer
+    cdef public int ignored
     cpdef start(self)
+    cpdef write(self, object data)
     cpdef read_ready(self)
     cpdef close(self)
     cpdef write_eof(self)

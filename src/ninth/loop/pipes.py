@@ -19,7 +19,9 @@ else:
 
 if cython.compiled:
     from cython.cimports.ninth.loop.c_system import EAGAIN, EINTR, c_write, errno
-    from cython.cimports.ninth.loop.stream import raise_errno
+    from cython.cimports.ninth.loop.stream import WARN_AFTER, raise_errno
+else:
+    from ninth.loop.stream import WARN_AFTER
 
 # Reads of plain Python; see Stream.take_in.
 READ_SIZE = 64 * 1024
@@ -33,6 +35,14 @@ class ReadPipe(Stream):
         if cython.compiled:
             return Stream.take_in(self)
         return os.read(self.fd, READ_SIZE)
+
+    def take_in_to(self, buffer: Any) -> int:
+        """Read once into a buffer; see Stream.take_in_to()."""
+        return os.readv(self.fd, (buffer,))
+
+    def delivery_failed(self, error: BaseException, message: str) -> None:
+        """Report an exception of the protocol and go on reading, as asyncio does with pipes."""
+        self.report(error, message.removeprefix("Fatal error: "))
 
     def read_end(self) -> None:
         """Deliver the end of file, which is the end of the transport as well."""
@@ -60,10 +70,12 @@ class WritePipe(Stream):
 
     watches_peer: whether readability means that the reader is gone, as it does for FIFOs and
     sockets, not for terminals.
+    ignored: how many writes came after the end.
     Thread-safe: no.
     """
 
     watches_peer: bool
+    ignored: int
 
     def start(self) -> None:
         """Begin to watch for the end of the reader."""
@@ -76,6 +88,13 @@ class WritePipe(Stream):
         if self.loop.debug:
             self.log.info("%r was closed by peer", self.transport)
         self.force_close(BrokenPipeError() if self.chunks else None)
+
+    def write(self, data: Any) -> None:
+        """Write data, at the latest when this turn is over; ignored once the pipe is closing."""
+        if self.closing and isinstance(data, (bytes, bytearray, memoryview)):
+            self.write_to_lost(data)
+        else:
+            Stream.write(self, data)
 
     def close(self) -> None:
         """Write what is left, then end; idempotent."""
@@ -120,6 +139,6 @@ class WritePipe(Stream):
     def write_to_lost(self, data: Any) -> None:
         """Ignore what is written to a pipe that is gone, at first in silence."""
         if len(data):
-            if self.lost >= 5:
+            if self.ignored >= WARN_AFTER:
                 self.log.warning("pipe closed by peer or os.write(pipe, data) raised exception.")
-            self.lost += 1
+            self.ignored += 1

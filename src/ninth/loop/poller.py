@@ -176,4 +176,7 @@ class EpollPoller:
     def close(self) -> None:
         """Give the descriptor back; idempotent."""
         self.epoll.close()
+        self.epoll_fd = -1
+        self.found = 0
+        self.suspects.clear()
         self.interest.clear()

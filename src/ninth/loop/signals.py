@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from ninth.loop.handles import Handle
 
 
+# All that have handlers: one that leaves before those that came later is put out of their way.
+listeners: list[Signals] = []
+
+
 class Signals:
     """The signal handlers of one loop. Only the main thread may change or deliver them."""
 
@@ -43,6 +47,8 @@ class Signals:
             except (ValueError, OSError) as error:
                 raise RuntimeError(self.refusal(signum, error)) from error
             self.previous[signum] = previous
+            if self not in listeners:
+                listeners.append(self)
         self.handles[signum] = handle
 
     def refusal(self, signum: int, error: Exception) -> str:
@@ -58,9 +64,16 @@ class Signals:
             return False
         handle.cancel()
         previous = self.previous.pop(signum)
+        if not self.handles:
+            listeners.remove(self)
         if signal.getsignal(signum) == self.arrive:
             # None means that it was not set from Python; we cannot put that one back.
             signal.signal(signum, signal.SIG_DFL if previous is None else previous)
+            return True
+        for later in listeners:
+            # Whose handler came after ours is to put back what was there before ours.
+            if later.previous.get(signum) == self.arrive:
+                later.previous[signum] = previous
         return True
 
     def arrive(self, signum: int, _frame: FrameType | None) -> None:
@@ -95,6 +108,6 @@ class Signals:
                     signal.set_wakeup_fd(now)
 
     def close(self) -> None:
-        """Remove all handlers."""
+        """Remove all handlers; also what a forked child does, where the loop cannot run."""
         for signum in list(self.handles):
             self.remove(signum)

@@ -50,14 +50,17 @@ cdef class Stream(Source):
     cpdef bint is_closing(self)
     cpdef bint is_reading(self)
     cpdef bint on_events(self, int mask) except *
+    cpdef str describe(self)
     cpdef read_ready(self)
     @cython.locals(data=bytes)
     cpdef bytes take_in(self)
+    cpdef int take_in_to(self, object buffer) except -1
     @cython.locals(sent=Py_ssize_t)
     cdef Py_ssize_t c_put_out(self, const char *data, Py_ssize_t size) except -1
     cpdef Py_ssize_t put_out(self, object data) except -1
     cpdef Py_ssize_t put_out_many(self, list pieces) except -1
     cpdef read_into_protocol(self)
+    cpdef delivery_failed(self, object error, str message)
     cpdef read_end(self)
     @cython.locals(size=Py_ssize_t)
     cpdef write(self, object data)

@@ -27,6 +27,7 @@ import os
 import socket
 from typing import TYPE_CHECKING, Any
 
+from ninth.loop import forks
 from ninth.loop.watch import Source
 
 if TYPE_CHECKING:
@@ -192,6 +193,10 @@ class Stream(Source):
                 self.loop.disarm(self.watch, WRITE)
         return False
 
+    def describe(self) -> str:
+        """Return who reads and writes here."""
+        return f"events of {self.transport!r} for {self.protocol!r}"
+
     def read_ready(self) -> None:
         """Read once and deliver it."""
         if self.lost:
@@ -225,7 +230,7 @@ class Stream(Source):
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
-            self.fail(error, "Fatal error: protocol.data_received() call failed.")
+            self.delivery_failed(error, "Fatal error: protocol.data_received() call failed.")
 
     def take_in(self) -> bytes | None:
         """Read once and return it; empty at the end of file, None or an error if not ready.
@@ -241,6 +246,10 @@ class Stream(Source):
         if data is not None:
             self.large = len(data) >= LARGE_FROM
         return data
+
+    def take_in_to(self, buffer: Any) -> int:
+        """Read once into a buffer; return how much came, 0 at the end. Raises: OSError."""
+        return self.sock.recv_into(buffer)  # type: ignore[union-attr]
 
     def c_put_out(self, data: Any, size: int) -> int:
         """Send C memory once; return how much the system took. Compiled only."""
@@ -265,7 +274,7 @@ class Stream(Source):
             self.fail(error, "Fatal error: protocol.get_buffer() call failed.")
             return
         try:
-            count = self.sock.recv_into(buffer)  # type: ignore[union-attr]
+            count = self.take_in_to(buffer)
         except (BlockingIOError, InterruptedError):
             return
         except (KeyboardInterrupt, SystemExit):
@@ -281,7 +290,11 @@ class Stream(Source):
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
-            self.fail(error, "Fatal error: protocol.buffer_updated() call failed.")
+            self.delivery_failed(error, "Fatal error: protocol.buffer_updated() call failed.")
+
+    def delivery_failed(self, error: BaseException, message: str) -> None:
+        """End the connection, for its protocol raised an exception and lost its place."""
+        self.fail(error, message)
 
     def read_end(self) -> None:
         """Deliver the end of file; the protocol says whether it goes on writing."""
@@ -339,6 +352,8 @@ class Stream(Source):
         view = memoryview(data).cast("B") if memoryview(data).contiguous else None
         if view is None or view.nbytes < SEND_AT_ONCE or self.unsent or self.closing:
             return bytes(data)
+        if self.loop.inherited:
+            raise RuntimeError(forks.MESSAGE)
         try:
             sent = self.put_out(view)
         except OSError:
@@ -371,8 +386,13 @@ class Stream(Source):
             self.write(piece)
 
     def flush(self) -> None:
-        """Step 1 of a turn: send what can be sent now."""
+        """Step 1 of a turn: send what can be sent now.
+
+        Raises: RuntimeError in a forked child, where the connection is the parent's.
+        """
         self.queued = False
+        if self.loop.inherited:
+            raise RuntimeError(forks.MESSAGE)
         if self.blocked or not self.chunks or self.lost:
             return
         try:
@@ -544,6 +564,10 @@ class Stream(Source):
         """Send what is left, then end the connection; idempotent."""
         if self.closing:
             return
+        if self.loop.inherited:
+            # The connection is the parent's: only our descriptor of it goes.
+            self.release()
+            return
         self.flush()
         if self.closing:
             return  # type: ignore[unreachable]
@@ -559,6 +583,8 @@ class Stream(Source):
 
     def try_to_send(self) -> None:
         """Send what was written in this turn as far as one call does, whatever comes of it."""
+        if self.loop.inherited:
+            return
         if not self.lost and self.queued and not self.blocked and self.chunks:
             with contextlib.suppress(OSError):
                 self.send()
@@ -588,6 +614,9 @@ class Stream(Source):
     def force_close(self, error: BaseException | None) -> None:
         """End the connection without sending what is left."""
         if self.lost:
+            return
+        if self.loop.inherited:
+            self.release()
             return
         self.drop_unsent()
         self.closing = True

@@ -70,6 +70,37 @@ class Timer(Handle):
         """Return the loop time, in seconds, at which the callback is due."""
         return self._when
 
+    # Timers compare as asyncio's do: by when they are due, and equal ones by what they call.
+
+    def __hash__(self) -> int:
+        return hash(self._when)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Timer):
+            return NotImplemented
+        return (
+            self._when == other._when
+            and self._callback == other._callback
+            and self._args == other._args
+            and self._cancelled == other._cancelled
+        )
+
+    def __lt__(self, other: object) -> bool:
+        return self._when < other._when if isinstance(other, Timer) else NotImplemented
+
+    def __gt__(self, other: object) -> bool:
+        return self._when > other._when if isinstance(other, Timer) else NotImplemented
+
+    def __le__(self, other: object) -> bool:
+        if not isinstance(other, Timer):
+            return NotImplemented
+        return self._when < other._when or self == other
+
+    def __ge__(self, other: object) -> bool:
+        if not isinstance(other, Timer):
+            return NotImplemented
+        return self._when > other._when or self == other
+
     def describe(self) -> list[str]:
         """Return the parts of the timer's representation."""
         parts = Handle.describe(self)

@@ -63,7 +63,8 @@ def receive(sock: Any, size: int) -> bytes | None:
     if cython.compiled:
         fd = sock.fileno()
         wanted = size
-        if fd >= 0 and 0 <= wanted <= SHARED_SIZE:
+        # The system may wait for data even if none is wanted; Python's recv() does not ask it.
+        if fd >= 0 and 0 < wanted <= SHARED_SIZE:
             got = c_recv(fd, shared, wanted, 0)  # type: ignore[name-defined]  # noqa: F821
             if got >= 0:
                 return PyBytes_FromStringAndSize(shared, got)  # type: ignore[name-defined]  # noqa: F821

@@ -6,6 +6,7 @@ cdef class Source:
     cdef public int interest
     cdef object __weakref__
     cpdef bint on_events(self, int mask) except *
+    cpdef str describe(self)
     cpdef flush(self)
 
 cdef class Watch:

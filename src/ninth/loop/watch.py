@@ -28,6 +28,10 @@ class Source:
         """Handle an event from a callback; a plain method, for compiled ones are no objects."""
         self.on_events(mask)
 
+    def describe(self) -> str:
+        """Return what a report of a slow event is to say of it."""
+        return repr(self)
+
     def flush(self) -> None:
         """Write out what was left since the last turn."""
         raise NotImplementedError
