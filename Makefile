@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 # What an installation is made from: the hot modules are compiled where there is a compiler.
-HOT := $(wildcard src/ninth/*/*.pxd)
+HOT := $(wildcard src/ninth/*.pxd src/ninth/*/*.pxd)
 MADE_FROM := pyproject.toml setup.py $(HOT) $(wildcard $(HOT:.pxd=.py))
 PIP := $(BIN)/python -m pip --quiet
 
