@@ -58,6 +58,7 @@ def _run(arguments: Sequence[str]) -> int:
     module = importlib.import_module(f".{name}", __name__)
     parser = _parser(f"ninth {name}")
     module.add_arguments(parser)
+    parser.add_argument("-V", "--version", action=_Version, help="show the version and exit")
     options, literal = list(arguments[1:]), []
     if "--" in options:  # what follows is never an option
         position = options.index("--")
@@ -96,5 +97,22 @@ def _main_parser() -> argparse.ArgumentParser:
         f"  {name:<8}  {text}\n" for name, text in COMMANDS.items()
     )
     parser.add_argument("command", metavar="COMMAND", nargs="?", choices=COMMANDS, help="see below")
-    parser.add_argument("-V", "--version", action="version", version=_version())
+    parser.add_argument("-V", "--version", action=_Version, help="show the version and exit")
     return parser
+
+
+class _Version(argparse.Action):
+    """Looks the version up when it is asked for, not whenever there is a parser."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:  # noqa: A002
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=help)
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        _namespace: argparse.Namespace,
+        _values: object,
+        _option: str | None = None,
+    ) -> None:
+        sys.stdout.write(f"{_version()}\n")
+        parser.exit()

@@ -4,7 +4,9 @@ import argparse
 import shlex
 import sys
 
-from .watch import add_common_arguments, run_commands
+from .commands import numbered
+from .options import add_common_arguments
+from .watch import run_commands
 
 DESCRIPTION = """\
 Watch two bundled commands that print random numbers at random intervals, until Ctrl-C. It is
@@ -18,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(parser)
 
 
-def run(arguments: argparse.Namespace, _parser: argparse.ArgumentParser) -> int:
+def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     """Run until it is stopped. Returns: the exit status."""
     command = shlex.join([sys.executable, "-m", "ninth.cli.numbers"])
-    return run_commands([f"exec {command}"] * 2, arguments)
+    return run_commands(numbered([f"exec {command}"] * 2), arguments, parser)

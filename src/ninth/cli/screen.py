@@ -1,4 +1,4 @@
-"""Shows a render on a terminal, redrawn in place: the clock, and a row for each command.
+"""For the classic loops: shows a render on a terminal, redrawn in place: the clock, and a row for each command.
 
 The frame stays in the normal screen, below what was there, so that it is still to be read when
 the program has ended. A frame is one write; while it is written the terminal is told not to
@@ -8,9 +8,9 @@ Source: ECMA-48 (CUU, EL, ED), DEC private mode 7 (auto-wrap).
 """
 
 import os
-import unicodedata
 from collections.abc import Sequence
 
+from ninth.cli.cells import cut, fit
 from ninth.ladder.program import write_all
 
 UP = "\x1b[{}A"
@@ -44,37 +44,3 @@ class ScreenDisplay:
         frame = f"{NO_WRAP}{up}{body}{ERASE_BELOW}{WRAP}"
         write_all(self._descriptor, frame.encode(errors="replace"))
         self._last = rows
-
-
-def fit(rows: list[str], height: int) -> list[str]:
-    """Return at most height rows (at least one), the last of which says how many are missing."""
-    height = max(1, height)
-    if len(rows) <= height:
-        return rows
-    if height == 1:
-        return rows[:1]
-    return [*rows[: height - 1], f"+{len(rows) - height + 1} more"]
-
-
-def cut(text: str, columns: int) -> str:
-    """Return the text as far as it fits into that many cells, with an ellipsis if it was cut."""
-    text = text.expandtabs()
-    if columns <= 0 or (text.isascii() and len(text) <= columns):
-        return text
-    used = 0
-    fitting = 0  # characters that leave a cell for the ellipsis
-    for index, character in enumerate(text):
-        used += _cells(character)
-        if used > columns:
-            return text[:fitting] + "…"
-        if used <= columns - 1:
-            fitting = index + 1
-    return text
-
-
-def _cells(character: str) -> int:
-    if character.isascii():
-        return 1
-    if unicodedata.category(character) in {"Mn", "Me", "Cf"}:
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

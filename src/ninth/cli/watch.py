@@ -1,20 +1,16 @@
 """`ninth watch`: run commands side by side and show the latest complete line of each."""
 
 import argparse
-import math
-import os
+import importlib
 import subprocess
 import sys
 from collections.abc import Sequence
 
-from ninth.cli.all_loops import LOOPS, watch
 from ninth.ladder.program import Child, LineDisplay, Program, Show, StartError
 
+from .commands import BadCommandsError, Command, numbered, read_procfile, split_names
 from .ending import fail, keep_quiet_about_interrupts
-from .screen import ScreenDisplay
-
-DEFAULT_LOOP = "ninth"
-SHORTEST, LONGEST = 0.001, 86400.0  # seconds; pollers count milliseconds, in 32 bits
+from .options import add_common_arguments, beyond_classic, output_of, settings_of
 
 DESCRIPTION = """\
 Start every COMMAND, a shell command line, and show the current time and the latest complete
@@ -24,12 +20,18 @@ ended, so does the program. When it is stopped, so are all commands and what the
 """
 EPILOG = """\
 exit status:
-  0    all commands ended with 0
-  N    the status of the first command that failed; 128+n if signal n ended it
+  0    --success is met: all commands ended with 0, or the first, or the last
+  N    the status of the first command that failed; 128+n if signal n ended it; commands that
+       --kill-others stopped do not count
   1    a command could not be started, or the output could not be written
   2    the options or arguments were wrong; nothing was started
   A signal that stops the program (Ctrl-C, TERM, HUP; PIPE when nobody reads the output) ends it
-  as that signal does: a shell shows 128+n.
+  as that signal does: a shell shows 128+n. A second one kills what has not stopped yet.
+
+environment:
+  NO_COLOR          if not empty, no colours unless --color always
+  TERM              if dumb or not set, --output auto means line
+  PYTHONUNBUFFERED  is set to 1 for commands, if it is not set
 """
 
 
@@ -37,65 +39,98 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = DESCRIPTION
     parser.epilog = EPILOG
-    parser.usage = "ninth watch [OPTIONS] [--] COMMAND..."
-    parser.add_argument("commands", metavar="COMMAND", nargs="*", help="a shell command line")
+    parser.usage = (
+        "ninth watch [OPTIONS] [--] COMMAND...\n       ninth watch [OPTIONS] -f Procfile [NAME...]"
+    )
+    parser.add_argument(
+        "commands",
+        metavar="COMMAND",
+        nargs="*",
+        help="a shell command line; with --procfile, the NAME of an entry to run (default: all)",
+    )
+    parser.add_argument(
+        "-f",
+        "--procfile",
+        metavar="FILE",
+        help="take the commands from a file with lines NAME: COMMAND",
+    )
+    parser.add_argument(
+        "-n",
+        "--names",
+        metavar="A,B",
+        help="names for the commands, one each (default: their numbers)",
+    )
     add_common_arguments(parser)
-
-
-def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options that do not depend on where the commands come from."""
-    parser.add_argument(
-        "--loop",
-        metavar="NAME",
-        choices=LOOPS,
-        default=DEFAULT_LOOP,
-        help=f"the loop to run on: {', '.join(LOOPS)} (default: %(default)s)",
-    )
-    parser.add_argument(
-        "-i",
-        "--interval",
-        metavar="SECS",
-        type=_positive,
-        default=10.0,
-        help="show the time at least this often (default: %(default)g)",
-    )
-    parser.add_argument(
-        "--separator",
-        metavar="TEXT",
-        default=" ",
-        help="what stands between the parts of a line (default: a space)",
-    )
-    parser.add_argument(
-        "--stop-timeout",
-        metavar="SECS",
-        type=_not_negative,
-        default=5.0,
-        help="how long a command may take to stop before it is killed (default: %(default)g)",
-    )
 
 
 def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     """Run the commands to their end. Returns: the exit status."""
-    if not arguments.commands:
-        parser.error("no COMMAND was given: name at least one, each in quotes")
-    return run_commands(arguments.commands, arguments)
+    named = arguments.names is not None or arguments.procfile is not None
+    try:
+        if arguments.procfile is not None:
+            if arguments.names is not None:
+                raise BadCommandsError("--names and --procfile were both given: a Procfile names")
+            commands = read_procfile(arguments.procfile, arguments.commands)
+        else:
+            if not arguments.commands:
+                parser.error("no COMMAND was given: name at least one, each in quotes")
+            names = None if arguments.names is None else split_names(arguments.names)
+            commands = numbered(arguments.commands, names)
+    except BadCommandsError as error:
+        parser.error(str(error))
+    return run_commands(commands, arguments, parser, named=named)
 
 
-def run_commands(commands: Sequence[str], arguments: argparse.Namespace) -> int:
+def run_commands(
+    commands: Sequence[Command],
+    arguments: argparse.Namespace,
+    parser: argparse.ArgumentParser,
+    *,
+    named: bool = False,
+) -> int:
     """Run these commands to their end, with the common options. Returns: the exit status."""
+    try:
+        settings = settings_of(arguments, named=named)
+    except ValueError as error:
+        parser.error(str(error))
+    keep_quiet_about_interrupts()
+    if arguments.loop != "ninth":
+        return _run_classic(commands, arguments, parser)
+    from .watcher import Watcher  # noqa: PLC0415 - a classic loop has no use for it
+
+    try:
+        return Watcher(commands, settings).run()
+    except StartError as error:
+        return fail(str(error))
+
+
+def _run_classic(
+    commands: Sequence[Command], arguments: argparse.Namespace, parser: argparse.ArgumentParser
+) -> int:
+    """Run the small program of the ladder, which knows but a few of the options."""
+    all_loops = importlib.import_module("ninth.cli.all_loops")
+    if arguments.loop not in all_loops.LOOPS:
+        choices = ", ".join(all_loops.LOOPS)
+        parser.error(f"argument --loop: invalid choice: {arguments.loop!r} (choose from {choices})")
+    refused = beyond_classic(arguments, parser)
+    if refused:
+        parser.error(
+            f"--loop {arguments.loop} cannot serve {', '.join(refused)}: "
+            "leave --loop out, or those"
+        )
     show: Show
-    if sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
-        show = ScreenDisplay()
+    if output_of(arguments.output) == "tty":
+        show = importlib.import_module("ninth.cli.screen").ScreenDisplay()
         # The frame is drawn in place: whatever else a child wrote there would tear it. In its
         # row it is shown like any other line.
         stderr = subprocess.STDOUT if sys.stderr is not None and sys.stderr.isatty() else None
     else:
         show = LineDisplay(separator=arguments.separator, interval=arguments.interval)
         stderr = None
-    program = Program(commands, show, arguments.interval, arguments.stop_timeout, stderr)
-    keep_quiet_about_interrupts()
+    lines = [command.line for command in commands]
+    program = Program(lines, show, arguments.interval, arguments.stop_timeout, stderr)
     try:
-        watch(arguments.loop, program)
+        all_loops.watch(arguments.loop, program)
     except StartError as error:
         return fail(str(error))
     finally:
@@ -116,22 +151,3 @@ def _status(children: Sequence[Child]) -> int:
         return 0
     code = failed[0].returncode or 0
     return code if code > 0 else 128 - code
-
-
-def _positive(text: str) -> float:
-    seconds = _not_negative(text)
-    if seconds < SHORTEST:
-        raise argparse.ArgumentTypeError(f"must be at least {SHORTEST:g} seconds, not {text!r}")
-    return seconds
-
-
-def _not_negative(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 <= seconds <= LONGEST:
-        raise argparse.ArgumentTypeError(
-            f"must be a number of seconds, at most {LONGEST:g} (a day), not {text!r}"
-        )
-    return seconds

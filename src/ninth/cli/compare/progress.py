@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from ninth.cli.screen import cut
+from ninth.cli.cells import cut
 
 from .measuring import Job
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ninth.cli.screen import cut, fit
+from ninth.cli.cells import cut, fit
 
 
 @pytest.mark.parametrize(
