@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import itertools
 from typing import Any
 
 import pytest
@@ -46,7 +47,7 @@ async def test_long_chains_and_deep_adoption() -> None:
     resolve(0)
     assert await last == 100_000
     links = [Promise.with_resolvers() for _ in range(100_000)]
-    for outer, inner in zip(links, links[1:], strict=False):
+    for outer, inner in itertools.pairwise(links):
         outer[1](inner[0])
     links[-1][1](7)
     assert await links[0][0] == 7

@@ -49,13 +49,13 @@ class Promise(Core, Generic[T]):
     task that awaits does not reject it.
 
     It belongs to the scope that made it (scope.promise()), or the innermost scope, else to the
-    running loop; and what then() returns belongs to the scope of a scope.promise(), or the innermost,
-    or that of its promise. Pending, it does not hold the scope open; callbacks that are due and
-    coroutines do. A rejection that nobody handles fails the scope, when the promise is collected or
-    the scope is about to end; without a scope it goes to the loop's exception handler. A cancelled
-    coroutine rejects with CancelledError, which is never reported, as with a task. In a scope that is
-    being stopped or has ended callbacks are not called: a promise that waits for one is rejected
-    with RuntimeError, a rejection passes it by.
+    running loop; and what then() returns belongs to the scope of a scope.promise(), or the
+    innermost, or that of its promise. Pending, it does not hold the scope open; callbacks that are
+    due and coroutines do. A rejection that nobody handles fails the scope, when the promise is
+    collected or the scope is about to end; without a scope it goes to the loop's exception handler.
+    A cancelled coroutine rejects with CancelledError, which is never reported, as with a task. In a
+    scope that is being stopped or has ended callbacks are not called: a promise that waits for one
+    is rejected with RuntimeError, a rejection passes it by.
 
     Raises: TypeError for what cannot be awaited; RuntimeError without a scope and a running loop,
     and for a coroutine in a scope that is being stopped. Thread-safe: no; from another thread write

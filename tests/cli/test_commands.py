@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ninth.cli.commands import BadCommandsError, numbered, read_procfile, split_names
+from ninth.cli.commands import numbered, read_procfile, split_names
 from tests.conftest import Runner
 
 

@@ -199,7 +199,9 @@ class TestStopping:
         process.send_signal(signal.SIGSTOP)
         for signum in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
             process.send_signal(signum)
-        assert ninth.stop(process, signal.SIGCONT) == ""
+        errors = ninth.stop(process, signal.SIGCONT)
+        # The second of them may come before what the first one asked to stop has done so.
+        assert errors == "" or (loop == "ninth" and "that did not stop when asked: " in errors)
         assert -process.returncode in {signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT}
 
     def test_a_reader_that_does_not_read_does_not_block_it(self, ninth: Runner, loop: str) -> None:

@@ -12,6 +12,7 @@ import platform
 import signal
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from ninth import __version__
 
@@ -104,8 +105,8 @@ def _main_parser() -> argparse.ArgumentParser:
 class _Version(argparse.Action):
     """Looks the version up when it is asked for, not whenever there is a parser."""
 
-    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:  # noqa: A002
-        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=help)
+    def __init__(self, option_strings: Sequence[str], **options: Any) -> None:
+        super().__init__(option_strings, nargs=0, **options | {"dest": argparse.SUPPRESS})
 
     def __call__(
         self,

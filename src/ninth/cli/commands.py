@@ -67,8 +67,7 @@ def read_procfile(path: str, wanted: Sequence[str] = ()) -> list[Command]:
         raise BadCommandsError(message) from error
     commands: dict[str, tuple[int, Command]] = {}
     # Not splitlines(), which knows more line ends than an editor shows.
-    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
-        line = line.strip()
+    for number, line in enumerate(map(str.strip, text.removeprefix("\ufeff").split("\n")), 1):
         if not line or line.startswith(COMMENT):
             continue
         entry = ENTRY.match(line)

@@ -1,4 +1,4 @@
-"""For the classic loops: shows a render on a terminal, redrawn in place: the clock, and a row for each command.
+"""Shows a render of a classic loop on a terminal, redrawn in place: the clock, a row per command.
 
 The frame stays in the normal screen, below what was there, so that it is still to be read when
 the program has ended. A frame is one write; while it is written the terminal is told not to

@@ -115,8 +115,7 @@ def _run_classic(
     refused = beyond_classic(arguments, parser)
     if refused:
         parser.error(
-            f"--loop {arguments.loop} cannot serve {', '.join(refused)}: "
-            "leave --loop out, or those"
+            f"--loop {arguments.loop} cannot serve {', '.join(refused)}: leave --loop out, or those"
         )
     show: Show
     if output_of(arguments.output) == "tty":

@@ -1,7 +1,7 @@
 """What comes of several promises: all, all_settled, race and any, as in ECMA-262.
 
-Once a combinator is settled, it takes back what it left with promises that are still pending: racing
-the same one again and again costs no memory.
+Once a combinator is settled, it takes back what it left with promises that are still pending:
+racing the same one again and again costs no memory.
 """
 
 from __future__ import annotations

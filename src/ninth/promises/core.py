@@ -3,8 +3,8 @@
 A promise is *pending*, *fulfilled* with a value or *rejected* with a reason; the last two are
 *settled*. While it is pending it has *reactions*, which are told when it is settled. What then()
 returns is one of them: a promise keeps its own two callbacks until the promise that it is derived
-from is settled, and then is due to call one. So a promise knows those derived from it, and never the
-other way: what was settled is held by nobody but its users.
+from is settled, and then is due to call one. So a promise knows those derived from it, and never
+the other way: what was settled is held by nobody but its users.
 
 All that is due is called by the loop, one callback at a time, never from within another. So nothing
 here recurses, however long the chain is, and the order is that of JavaScript: the loop's queue is
@@ -48,7 +48,21 @@ PENDING, FULFILLED, REJECTED = State
 
 # What is surely neither thenable nor awaitable, for speed.
 PLAIN = frozenset(
-    {type(None), bool, int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset}
+    {
+        type(None),
+        bool,
+        int,
+        float,
+        complex,
+        str,
+        bytes,
+        bytearray,
+        list,
+        tuple,
+        dict,
+        set,
+        frozenset,
+    }
 )
 
 
@@ -283,13 +297,15 @@ class Core:
                 then(resolvers.resolve, resolvers.adopt_reason)
             except BaseException as error:
                 # 2.3.3.3.4: ignored once one of both was called.
-                if resolvers.take() is not None or isinstance(error, KeyboardInterrupt | SystemExit):
+                if resolvers.take() is not None or isinstance(
+                    error, KeyboardInterrupt | SystemExit
+                ):
                     self._reject_raised(error)
         finally:
             self._home.finish()
 
     def _follow(self, future: asyncio.Future[Any]) -> None:
-        """Take over the outcome of a future; one that is a task of the scope still holds it then."""
+        """Take over the outcome of a future; a task of the scope still holds that then."""
         scope: Any = self._home.scope
         if scope is not None and scope._tasks.get(future) is False:
             self._home.jobs += 1
@@ -318,9 +334,7 @@ class Core:
         else:
             self._settle(REJECTED, reason, reason.__traceback__)
 
-    def _run(
-        self, awaitable: Any, background: bool, context: contextvars.Context | None
-    ) -> None:
+    def _run(self, awaitable: Any, background: bool, context: contextvars.Context | None) -> None:
         """Take over the outcome of an awaitable, which runs as a task where this belongs."""
         home = self._home
         coroutine = awaitable if asyncio.iscoroutine(awaitable) else outcome_of(awaitable)
@@ -338,9 +352,7 @@ class Core:
         """Take over the outcome of our own task, and let the scope go."""
         scope = self._home.scope
         try:
-            if task.cancelled() or not isinstance(
-                task.exception(), KeyboardInterrupt | SystemExit
-            ):
+            if task.cancelled() or not isinstance(task.exception(), KeyboardInterrupt | SystemExit):
                 self._future_done(task)
             else:
                 reason: Any = task.exception()
@@ -544,7 +556,10 @@ def then_of(value: Any) -> Any:
         return None
     if not callable(then):
         return None
-    if isinstance(value, type) and type(inspect.getattr_static(value, "then", None)) is FunctionType:
+    if (
+        isinstance(value, type)
+        and type(inspect.getattr_static(value, "then", None)) is FunctionType
+    ):
         # A class has the methods of its instances.
         return None
     return then

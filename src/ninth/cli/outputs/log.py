@@ -21,7 +21,7 @@ class LogOutput(Output):
 
     def lines(self, watched: Watched, texts: Sequence[str]) -> bytes:
         prefix = self._prefix(watched)
-        return f"{prefix}{f'\n{prefix}'.join(texts)}\n".encode(errors="replace")
+        return "".join(f"{prefix}{text}\n" for text in texts).encode(errors="replace")
 
     def exited(self, watched: Watched) -> bytes:
         if watched.again is None and not watched.failed:
