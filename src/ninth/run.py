@@ -192,6 +192,9 @@ def drive(
                 with contextlib.suppress(asyncio.CancelledError, KeyboardInterrupt, SystemExit):
                     loop.run_until_complete(task)
             raise
+        finally:
+            # Frames of callbacks have this one above them, and this one would have their errors.
+            del task, interrupts.task
 
 
 def abandon(loop: asyncio.AbstractEventLoop) -> None:

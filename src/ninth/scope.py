@@ -38,7 +38,8 @@ class Scope(Block):
 
     name: for errors. loop: the event loop that runs it, once it was entered.
     cancelled: whether it was stopped before its contents had ended, by cancel(), its timeout, an
-    error or from outside. reason: what was given to cancel(), or the exception that stopped it.
+    error or from outside. reason: what was given to cancel(), or the exception that stopped it;
+    once the block is left, a likeness of that, for what has left must not be kept alive from here.
     Thread-safe: no; from another thread use from_thread().
     """
 
@@ -313,7 +314,8 @@ class Subscope:
 
     def stop(self) -> None:
         """Stop what is in it."""
-        self.scope._stop(self.outer.reason, early=self.outer.cancelled)
+        outer = self.outer
+        self.scope._stop(outer.reason, early=outer.cancelled, seen=outer._saw_reason)
 
     def hurry(self) -> None:
         """Pass on a second cancellation."""
@@ -327,7 +329,7 @@ class Subscope:
         scope = self.scope
         scope._state = ENDED
         left = scope._outcome(None, False)
-        scope._errors = []
+        scope._forget_errors()
         if scope._promises is not None:
             scope._promises.close()
             scope._promises = None

@@ -96,7 +96,7 @@ class Block(Owner):
         if isinstance(error, GeneratorExit) and asyncio.current_task() is not self._host:
             # The coroutine is being thrown away: nobody can wait any more.
             self._in_body = False
-            self._stop(error)
+            self._stop(error, seen=True)
             self._end()
             return False
         try:
@@ -123,10 +123,10 @@ class Block(Owner):
         if isinstance(error, asyncio.CancelledError):
             seen = error
             self._outside = self._count_outside()
-            self._stop(error)
+            self._stop(error, seen=True)
         elif isinstance(error, GeneratorExit):
             # An asynchronous generator is being closed, which may await: an end, not an error.
-            self._stop(error)
+            self._stop(error, seen=True)
         elif error is not None:
             self._fail(error)
         self._release_body()
@@ -181,11 +181,15 @@ class Block(Owner):
         if error is not None:
             # Before the loop runs, so that no task takes its first step.
             self._fail(error)
+        # By way of a list, not as the result of the task: asyncio's frames hold the task, and what
+        # a callback raised holds those frames, which were above it.
+        leaving: list[BaseException] = []
         try:
-            left = drive(self.loop, self._run_plain(error))
+            drive(self.loop, self._run_plain(error, leaving))
         finally:
             self._end()
             wind_up(self.loop)
+        left = leaving.pop() if leaving else None
         if left is None or left is error:
             return left is None
         try:
@@ -194,8 +198,8 @@ class Block(Owner):
             # As in __aexit__.
             del left, error
 
-    async def _run_plain(self, error: BaseException | None) -> BaseException | None:
-        """Run what the block registered; return what leaves it."""
+    async def _run_plain(self, error: BaseException | None, leaving: list[BaseException]) -> None:
+        """Run what the block registered; append what leaves it."""
         self._host = asyncio.current_task()
         if self._takes_more():
             self._start_timer()
@@ -203,7 +207,8 @@ class Block(Owner):
         if isinstance(left, asyncio.CancelledError):
             # What cancelled us knows what to make of it.
             raise left
-        return left
+        if left is not None:
+            leaving.append(left)
 
     async def _wait(self) -> BaseException | None:
         """Wait until everything has ended; return the last CancelledError that broke in."""
@@ -221,7 +226,7 @@ class Block(Owner):
         """Act on a cancellation that came while the end was waited for."""
         outside = self._count_outside()
         if self._state is not STOPPING:
-            self._stop(error)
+            self._stop(error, seen=True)
         elif outside > self._outside:
             for item in list(self._items):
                 item.hurry()
@@ -238,8 +243,7 @@ class Block(Owner):
     def _end(self) -> None:
         """Let go of everything."""
         self._state = ENDED
-        self._errors = []
-        self._fatal = None
+        self._forget_errors()
         self._host = None
         self._future = None
         if self._promises is not None:

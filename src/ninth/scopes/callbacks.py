@@ -17,7 +17,7 @@ from types import CodeType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable, Coroutine
     from types import TracebackType
 
 
@@ -157,6 +157,22 @@ def coroutine_of(fn: Any, args: tuple[Any, ...], function: str) -> Coroutine[Any
         )
         raise TypeError(message)
     return coroutine
+
+
+async def outcome_of(awaitable: Awaitable[Any]) -> Any:
+    """Await what a callback returned: a future, a task, a promise; return or raise its outcome.
+
+    Cancelled, it cancels what it awaits, as any `await` does.
+    """
+    return await awaitable
+
+
+def decline(result: Any) -> None:
+    """Let go of what a callback returned to be awaited, for nobody will."""
+    if asyncio.iscoroutine(result):
+        result.close()
+    elif asyncio.isfuture(result):
+        result.cancel()
 
 
 def blame(error: BaseException, place: Place) -> None:

@@ -84,6 +84,7 @@ class Owner:
         "_on_end",
         "_promises",
         "_requested",
+        "_saw_reason",
         "_starting",
         "_state",
         "_tasks",
@@ -102,6 +103,8 @@ class Owner:
         self.name = name
         self.cancelled = False
         self.reason: object = None
+        # Whether the reason is an exception that came to us, and not what cancel() was given.
+        self._saw_reason = False
         self._state = NEW
         self._items: set[Item] = set()
         self._tasks: dict[asyncio.Task[Any], bool] = {}
@@ -134,7 +137,7 @@ class Owner:
         self._timer = None
         if self._state is OPEN or self._state is LEAVING:
             self._expired = True
-            self._stop(TimeoutError(f"longer than {self._timeout} seconds"))
+            self._stop(TimeoutError(f"longer than {self._timeout} seconds"), seen=True)
 
     def _fail(self, error: BaseException) -> None:
         """Record an error, and stop."""
@@ -143,14 +146,16 @@ class Owner:
                 self._fatal = error
         elif isinstance(error, BaseExceptionGroup) and isinstance(error.message, Message):
             self._errors.extend(one for one in error.exceptions if one not in self._errors)
+            error = error.exceptions[0]
         elif not any(error is one for one in self._errors):
             self._errors.append(error)
-        self._stop(error)
+        self._stop(error, seen=True)
 
-    def _stop(self, reason: object, *, early: bool = True) -> None:
+    def _stop(self, reason: object, *, early: bool = True, seen: bool = False) -> None:
         """Stop everything: from now on nothing is started.
 
-        early: before the contents have ended by themselves.
+        early: before the contents have ended by themselves. seen: the reason is an exception that
+        came to us.
         """
         if self._state is STOPPING or self._state is ENDED:
             return
@@ -158,6 +163,7 @@ class Owner:
         if early:
             self.cancelled = True
             self.reason = reason
+            self._saw_reason = seen
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -229,6 +235,17 @@ class Owner:
         if cancelled:
             return seen
         return late if expired else None
+
+    def _forget_errors(self) -> None:
+        """Let go of all exceptions: they have left, and whoever caught them has them.
+
+        Their tracebacks hold frames that nearly always know this scope, so that holding one would
+        keep it, and all that the failing code knew, until the next collection.
+        """
+        self._errors = []
+        self._fatal = None
+        if self._saw_reason and isinstance(self.reason, BaseException):
+            self.reason = bare(self.reason)
 
     # What it owns
 
@@ -327,6 +344,24 @@ class Owner:
         name = "" if self.name is None else f" {self.name!r}"
         contents = f"{len(self._tasks)} tasks, {len(self._items)} others"
         return f"<Scope{name} {self._state.name.lower()}: {contents}>"
+
+
+def bare(error: BaseException) -> BaseException:
+    """Return a likeness of an exception that knows no traceback, cause or context.
+
+    The exception itself where none can be made.
+    """
+    kind = type(error)
+    try:
+        if isinstance(error, BaseExceptionGroup):
+            return error.derive([bare(one) for one in error.exceptions])
+        likeness = kind.__new__(kind, *error.args)
+        likeness.args = error.args
+        vars(likeness).update(vars(error))
+    except Exception:
+        # Its class makes its objects in a way of its own.
+        return error
+    return likeness
 
 
 def group_of(errors: list[BaseException], where: str) -> BaseExceptionGroup[BaseException]:

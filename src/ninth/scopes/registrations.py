@@ -2,14 +2,15 @@
 
 A registration is a plain object. It is told by the loop that its event has come, calls the callback
 itself, and treats what comes of it: an exception stops the scope; STOP ends the registration; a
-coroutine runs as a task of the scope, and until it is done the registration hears of no event, or
-keeps those that would be lost.
+coroutine, or whatever else can be awaited, runs as a task of the scope, and until it is done the
+registration hears of no event, or keeps those that would be lost.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
@@ -128,11 +129,13 @@ class Registration:
     def _returned(self, result: object) -> None:
         if result is STOP:
             self.cancel()
-        elif type(result) is CoroutineType or asyncio.iscoroutine(result):
+        elif type(result) is CoroutineType or inspect.isawaitable(result):
             if not self._active or not self._scope._takes_more():
                 # The callback itself ended the scope, or this registration, and has returned.
-                result.close()
+                callbacks.decline(result)
                 return
+            if not asyncio.iscoroutine(result):
+                result = callbacks.outcome_of(result)
             # The task gets a copy of this context, in which we are.
             task = self._scope._add_task(result, None, self.background, None, self._task_done)
             self._task = task
