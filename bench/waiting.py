@@ -1,4 +1,4 @@
-"""What waiting costs: for a pipe, for one callback in a scope, for many files in one scope.
+"""What waiting costs: for a pipe, for a callback in a scope, for many files, for many children.
 
     python -m bench.waiting [--rounds N] [--scale X] [--rows PREFIX,...] [--json FILE]
 
@@ -10,6 +10,7 @@ its own.
 goes through the poller. `callback` rows do the same in a callback that stays registered.
 `scope`: a scope is entered, a callback is registered in it, and it is left.
 `files`: events on randomly chosen ones of many files that one scope watches.
+`children`: lines of randomly chosen ones of many children that one scope owns.
 """
 
 import argparse
@@ -28,6 +29,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from bench.children import lines, lines_by_epoll
 from bench.contestants import ROOT
 from bench.sample import _place
 
@@ -294,6 +296,33 @@ def many(files: int, count: int) -> float:
     return result
 
 
+def many_epoll(files: int, count: int) -> float:
+    """Do the same with nothing in between: what the kernel and Python's own calls cost of it."""
+    needed = files + 50
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, max(hard, needed)))
+    counters = [os.eventfd(0, os.EFD_NONBLOCK) for _ in range(files)]
+    choose = random.Random(1)
+    epoll = select.epoll()
+    for fd in counters:
+        epoll.register(fd, select.EPOLLIN)
+
+    def work(events: int) -> None:
+        while events > 0:
+            chosen = choose.sample(counters, min(100, files))
+            for fd in chosen:
+                os.eventfd_write(fd, 1)
+            left = len(chosen)
+            while left:
+                for fd, _ in epoll.poll(maxevents=256):
+                    os.eventfd_read(fd)
+                    left -= 1
+            events -= len(chosen)
+
+    return timed(work, count)
+
+
 def in_scope(fd: int, callback: Callable[[], object]) -> Any:
     """Register a callback in a scope of its own."""
     scope = importlib.import_module("ninth").scope()
@@ -329,10 +358,20 @@ ROWS: dict[str, tuple[int, Callable[[int], float]]] = {
         lambda n: scope_with(lambda s, fd: s.on_readable(fd, nothing, background=True), n),
     ),
     "scope TaskGroup of asyncio": (30_000, task_group),
+    "files 100, epoll": (100_000, lambda n: many_epoll(100, n)),
+    "files 10000, epoll": (100_000, lambda n: many_epoll(10_000, n)),
     "files 10": (100_000, lambda n: many(10, n)),
     "files 100": (100_000, lambda n: many(100, n)),
     "files 1000": (100_000, lambda n: many(1000, n)),
     "files 10000": (100_000, lambda n: many(10_000, n)),
+    "children 1": (20_000, lambda n: lines(1, n)),
+    "children 1 by epoll": (20_000, lambda n: lines_by_epoll(1, n)),
+    "children 10": (20_000, lambda n: lines(10, n)),
+    "children 10 by epoll": (20_000, lambda n: lines_by_epoll(10, n)),
+    "children 100": (20_000, lambda n: lines(100, n)),
+    "children 100 by epoll": (20_000, lambda n: lines_by_epoll(100, n)),
+    "children 1000": (20_000, lambda n: lines(1000, n)),
+    "children 1000 by epoll": (20_000, lambda n: lines_by_epoll(1000, n)),
 }
 
 

@@ -16,6 +16,7 @@ import importlib
 import importlib.util
 import json
 import os
+import signal
 import sys
 import threading
 import traceback
@@ -192,6 +193,8 @@ def run_tests(out: IO[str], factory: str, module: str, time_limit: float, names:
 
 def main() -> None:
     """Do what the command line says."""
+    # What a shell without job control starts in the background has it ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     support: Any = importlib.import_module("test.support")

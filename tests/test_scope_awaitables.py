@@ -80,9 +80,13 @@ async def test_the_registration_is_paused_and_stop_is_heard() -> None:
 @on_each_loop
 async def test_a_scope_that_is_cancelled_cancels_it() -> None:
     future = asyncio.get_running_loop().create_future()
-    async with ninth.scope() as scope:
-        scope.after(0, lambda: future)
+
+    def begin() -> asyncio.Future[Any]:
         scope.after(0.001, scope.cancel)
+        return future
+
+    async with ninth.scope() as scope:
+        scope.after(0, begin)
     assert future.cancelled()
 
 

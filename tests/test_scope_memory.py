@@ -5,7 +5,7 @@ import gc
 import os
 import weakref
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -128,10 +128,10 @@ def test_a_scope_that_is_kept_keeps_no_error(loop_factory: Factory) -> None:
     assert scopes[0].reason.__traceback__ is None
 
 
-class Odd(Exception):
+class OddError(Exception):
     """Cannot be made without its arguments."""
 
-    def __new__(cls, *, code: int) -> "Odd":
+    def __new__(cls, *, code: int) -> Self:
         error = super().__new__(cls)
         error.code = code
         return error
@@ -143,7 +143,8 @@ class Odd(Exception):
 
 
 @pytest.mark.parametrize(
-    "error", [OSError(2, "gone"), Odd(code=3), ExceptionGroup("two", [ValueError(1), KeyError(2)])]
+    "error",
+    [OSError(2, "gone"), OddError(code=3), ExceptionGroup("two", [ValueError(1), KeyError(2)])],
 )
 def test_the_reason_is_like_what_stopped_it(error: Exception) -> None:
     def fail() -> None:

@@ -214,29 +214,26 @@ class Stream:
             if loop is not self._loop:
                 self._use(loop)
             if self._core is not None:
-                return await self._read_direct(max_bytes)
+                # Written out here: a coroutine of its own would cost as much as the system call.
+                if self._read_watch is not None:
+                    self._read_watch.table.remove(self._read_watch)
+                    self._read_watch = None
+                wait = DirectRead(self._core, loop, self.file, self._fd, max_bytes)
+                self._reader = wait
+                try:
+                    data: bytes = await wait
+                except BaseException:
+                    if wait.data:
+                        self._hold(wait.data)
+                    raise
+                finally:
+                    self._reader = None
+                self._eager = len(data) == wait.size or not data
+                return data
         while not self._held:
             if not await self._fill(max_bytes):
                 return b""
         return self._take(min(max_bytes, self.pending()))
-
-    async def _read_direct(self, max_bytes: int) -> bytes:
-        """Wait for data, and return it without holding it."""
-        if self._read_watch is not None:
-            self._read_watch.table.remove(self._read_watch)
-            self._read_watch = None
-        wait: Any = DirectRead(self._core, self._loop, self.file, self._fd, max_bytes)
-        self._reader = wait
-        try:
-            data: bytes = await wait
-        except BaseException:
-            if wait.data:
-                self._hold(wait.data)
-            raise
-        finally:
-            self._reader = None
-        self._eager = len(data) == wait.size or not data
-        return data
 
     def read_available(self) -> bytes:
         """Return what can be read without waiting: all that is there now, b"" if there is nothing.

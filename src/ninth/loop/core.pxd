@@ -93,7 +93,9 @@ cdef class Core:
     cpdef dispatch(self, int fd, int mask)
     @cython.locals(stream=Source, handle=Handle, shared=bint, wanted=int)
     cpdef measure_events(self, Watch watch, int mask)
-    @cython.locals(found=int, waiter=Source, handle=Handle, conditions=int, stale=int)
+    @cython.locals(
+        found=int, waiter=Source, handle=Handle, conditions=int, stale=int, waiters=list
+    )
     cpdef deliver(self, Watch watch, int mask)
     cpdef take_from_outside(self)
     @cython.locals(batch=list, size=Py_ssize_t, position=Py_ssize_t, handle=Handle)

@@ -691,11 +691,23 @@ class Core:
             found |= WRITE
         if watch.waiters:
             # All are told: they look for themselves whether another one was faster.
-            for waiter in list(watch.waiters):
+            waiters = watch.waiters
+            if len(waiters) == 1:
+                # As nearly always: no copy of the list, and no search in it.
+                waiter = waiters[0]
                 if waiter.interest & mask:
                     found |= waiter.interest & mask
                     if waiter.on_events(mask):
-                        watch.waiters.remove(waiter)
+                        if len(waiters) == 1 and waiters[0] is waiter:
+                            waiters.pop()
+                        else:
+                            waiters.remove(waiter)
+            else:
+                for waiter in list(waiters):
+                    if waiter.interest & mask:
+                        found |= waiter.interest & mask
+                        if waiter.on_events(mask):
+                            waiters.remove(waiter)
             if watch.armed & WRITE or not self.poller.keeps:
                 self.settle(watch, False)
         for conditions, handle in watch.others:

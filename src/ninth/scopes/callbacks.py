@@ -164,7 +164,11 @@ async def outcome_of(awaitable: Awaitable[Any]) -> Any:
 
     Cancelled, it cancels what it awaits, as any `await` does.
     """
-    return await awaitable
+    try:
+        return await awaitable
+    finally:
+        # The frame is in the traceback of what it raises: a cycle, if it kept the task.
+        del awaitable
 
 
 def decline(result: Any) -> None:

@@ -351,12 +351,14 @@ def bare(error: BaseException) -> BaseException:
 
     The exception itself where none can be made.
     """
-    kind = type(error)
+    kind: Any = type(error)
+    likeness: BaseException
     try:
         if isinstance(error, BaseExceptionGroup):
-            return error.derive([bare(one) for one in error.exceptions])
-        likeness = kind.__new__(kind, *error.args)
-        likeness.args = error.args
+            likeness = error.derive([bare(one) for one in error.exceptions])
+        else:
+            likeness = kind.__new__(kind, *error.args)
+            likeness.args = error.args
         vars(likeness).update(vars(error))
     except Exception:
         # Its class makes its objects in a way of its own.
