@@ -50,8 +50,12 @@ def extensions():
     for declaration in hot:
         source = declaration.with_suffix(".py")
         name = ".".join(source.relative_to(SOURCE).with_suffix("").parts)
-        modules.append(Extension(name, [str(source)], optional=True))
-    return cythonize(modules, compiler_directives=DIRECTIVES, include_path=[str(SOURCE)])
+        modules.append(Extension(name, [str(source)]))
+    translated = cythonize(modules, compiler_directives=DIRECTIVES, include_path=[str(SOURCE)])
+    for module in translated:
+        # Said here, for Cython makes new ones, which do not know it.
+        module.optional = True
+    return translated
 
 
 setup(

@@ -4,6 +4,7 @@ import ast
 import importlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -138,3 +139,24 @@ def test_ninth_pure_chooses_the_sources() -> None:
 def test_all_hot_modules_are_compiled_or_none() -> None:
     kinds = {str(importlib.import_module(name_of(path)).__file__).endswith(".py") for path in HOT}
     assert kinds == {not ninth.is_compiled()}
+
+
+def test_without_a_compiler_it_installs_as_plain_python(tmp_path: Path) -> None:
+    root = Path(__file__).parent.parent
+    project = tmp_path / "project"
+    project.mkdir()
+    for name in ("LICENSE", "README.md", "pyproject.toml", "setup.py"):
+        shutil.copy(root / name, project)
+    built = shutil.ignore_patterns("*.so", "*.c", "*.egg-info", "__pycache__")
+    shutil.copytree(root / "src", project / "src", ignore=built)
+    site = tmp_path / "site"
+    options = ("--no-build-isolation", "--no-deps", "--no-index", "--target", str(site))
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", *options, str(project)],
+        env=os.environ | {"CC": "no-such-compiler"},
+        check=True,
+    )
+    assert not list(site.rglob("*.so"))
+    assert not list(site.rglob("*.pxd"))
+    says = "import ninth.cli; ninth.cli.main(['--version'])"
+    assert "(pure Python, " in run(says, PYTHONPATH=str(site))
