@@ -73,13 +73,13 @@ def test_what_a_subclass_overrides_is_used_by_asyncio_itself() -> None:
         soon = 0
         later = 0
 
-        def call_soon(self, callback: Any, *args: Any, context: Any = None) -> Any:
+        def call_soon(self, *args: Any, **options: Any) -> Any:  # type: ignore[override]
             self.soon += 1
-            return super().call_soon(callback, *args, context=context)
+            return super().call_soon(*args, **options)
 
-        def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
+        def call_at(self, *args: Any, **options: Any) -> Any:  # type: ignore[override]
             self.later += 1
-            return super().call_at(when, callback, *args, context=context)
+            return super().call_at(*args, **options)
 
     async def main() -> None:
         await asyncio.sleep(0.001)
@@ -184,17 +184,17 @@ def test_a_pipe_reads_into_the_buffer_of_a_buffered_protocol(run: Run) -> None:
 def test_a_slow_protocol_is_told_of_in_debug_mode(
     run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Slow(asyncio.Protocol):
-        def data_received(self, _data: bytes) -> None:
-            asyncio.get_running_loop().slow_callback_duration = 0.0
-            done.set_result(None)
-
     async def main() -> None:
-        nonlocal done
         loop = asyncio.get_running_loop()
         loop.set_debug(True)
         loop.slow_callback_duration = 1000.0
         done = loop.create_future()
+
+        class Slow(asyncio.Protocol):
+            def data_received(self, _data: bytes) -> None:
+                loop.slow_callback_duration = 0.0
+                done.set_result(None)
+
         ours, theirs = socket.socketpair()
         transport, _ = await loop.create_connection(Slow, sock=ours)
         with theirs:
@@ -203,7 +203,6 @@ def test_a_slow_protocol_is_told_of_in_debug_mode(
             loop.slow_callback_duration = 1000.0
             transport.close()
 
-    done: asyncio.Future[None]
     with caplog.at_level(logging.WARNING, "asyncio"):
         run(main())
     slow = [record.getMessage() for record in caplog.records if "Slow" in record.getMessage()]
