@@ -39,7 +39,13 @@ class Thenable:
 def settled(kind: str) -> Any:
     """Return a promise that is settled, later or already."""
     promise, resolve, reject = Promise.with_resolvers()
-    settle = (lambda: resolve("value")) if "fulfilled" in kind else (lambda: reject(Boom()))
+
+    def settle() -> None:
+        if "fulfilled" in kind:
+            resolve("value")
+        else:
+            reject(Boom())
+
     if "later" in kind:
         asyncio.get_running_loop().call_later(0.001, settle)
     else:
@@ -235,7 +241,8 @@ async def test_2_3_3_4_a_then_that_is_not_callable_makes_a_value() -> None:
 
     odd = Odd()
     assert await Promise.resolve(odd) is odd
-    for value in (None, 0, "", [], object):
+    values: list[Any] = [None, 0, "", [], object]
+    for value in values:
         assert await Promise.resolve().then(lambda _, value=value: value) is value
 
 
@@ -305,7 +312,7 @@ async def test_combinators_take_values_promises_tasks_and_thenables() -> None:
     assert await Promise.all(iter(inputs())) == values
     assert await Promise.all([]) == []
     assert await Promise.all_settled([]) == []
-    outcomes = await Promise.all_settled([settled("rejected later"), 1])
+    outcomes: list[Any] = await Promise.all_settled([settled("rejected later"), 1])
     assert [one.status for one in outcomes] == ["rejected", "fulfilled"]
     assert isinstance(outcomes[0].reason, Boom)
     assert outcomes[1].value == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 from ninth.promises.combinators import (
     All,
@@ -35,6 +35,14 @@ U = TypeVar("U")
 V = TypeVar("V")
 
 __all__ = ["Fulfilled", "Promise", "Rejected"]
+
+
+class Thenable(Protocol):
+    """What a promise adopts, whoever made it: then(resolve, reject) calls one of the two."""
+
+    @property
+    def then(self) -> Callable[..., object]:
+        """What is called with the two functions."""
 
 
 class Promise(Core, Generic[T]):
@@ -176,6 +184,9 @@ class Promise(Core, Generic[T]):
     @overload
     @classmethod
     def resolve(cls, value: Awaitable[U], /) -> Promise[U]: ...
+    @overload
+    @classmethod
+    def resolve(cls, value: Thenable, /) -> Promise[Any]: ...
     @overload
     @classmethod
     def resolve(cls, value: U, /) -> Promise[U]: ...
