@@ -4,12 +4,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
+READY_DOCS := $(VENV)/.ready-docs
 # What an installation is made from: the hot modules are compiled where there is a compiler.
 HOT := $(wildcard src/ninth/*.pxd src/ninth/*/*.pxd)
 MADE_FROM := pyproject.toml setup.py $(HOT) $(wildcard $(HOT:.pxd=.py))
 PIP := $(BIN)/python -m pip --quiet
 
-.PHONY: demo test test-built test-pure conformance bench lint clean
+.PHONY: demo test test-built test-pure conformance bench lint docs clean
 
 demo: $(READY)
 	@$(BIN)/ninth demo
@@ -38,6 +39,11 @@ lint: $(READY_DEV)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+# The site, in build/site; fails on a dead link or a missing reference.
+docs: $(READY_DOCS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs --quiet build --clean
+	@echo "built: build/site/index.html"
+
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "ninth needs Python 3.11 or newer, and $(PYTHON) is older: make PYTHON=python3.13 ..." >&2; \
@@ -52,6 +58,10 @@ $(READY): $(MADE_FROM) | $(BIN)/python
 
 $(READY_DEV): $(MADE_FROM) | $(BIN)/python
 	$(PIP) install --editable '.[dev,libraries]'
+	@touch $@ $(READY)
+
+$(READY_DOCS): $(MADE_FROM) | $(BIN)/python
+	$(PIP) install --editable '.[docs]'
 	@touch $@ $(READY)
 
 clean:

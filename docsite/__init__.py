@@ -1,0 +1,1 @@
+"""What the documentation shows and nobody writes: drawings, tables, diffs, the reference."""

@@ -1,0 +1,26 @@
+"""The reference: which object each public name of the package is."""
+
+import ast
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent.parent / "src/ninth"
+
+
+def homes() -> dict[str, str]:
+    """Return the module that defines each public name, as the package itself says it."""
+    for node in ast.parse((PACKAGE / "__init__.py").read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "HOMES":
+            found: dict[str, str] = ast.literal_eval(node.value)
+            return found | {"is_compiled": "ninth"}
+    raise LookupError("HOMES is not in the package any more: tell docsite where its names live")
+
+
+def api(*names: str) -> str:
+    """Return the directives that document some public names; others are given in full."""
+    known = homes()
+    parts = []
+    for name in names:
+        full = name if "." in name else f"{known[name]}.{name}"
+        shown = name if "." in name else f"ninth.{name}"
+        parts.append(f"::: {full}\n    options:\n      heading: {shown}\n")
+    return "\n".join(parts)
