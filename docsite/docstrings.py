@@ -49,7 +49,7 @@ def as_markdown(text: str) -> str:
     return "\n".join(lines)
 
 
-class Docstrings(griffe.Extension):
+class Docstrings(griffe.Extension):  # type: ignore[misc, unused-ignore]
     """Rewrites every docstring that is read."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:

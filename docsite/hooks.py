@@ -14,7 +14,7 @@ if str(ROOT) not in sys.path:
     # MkDocs loads this file by its path.
     sys.path.insert(0, str(ROOT))
 
-from docsite import benchmarks, flows, reference, rungs, timelines  # noqa: E402
+from docsite import benchmarks, flows, reference, rungs, timelines
 
 MACROS: dict[str, Callable[..., str]] = {
     "api": reference.api,

@@ -99,10 +99,10 @@ def cost(name: str) -> str:
         unit = "round" if rows[0]["never_sleeps"] else "wake-up"
         text += f"\n\nCPU per {unit}, by the number of children: {', '.join(growth)}."
     elif growth:
-        text += f"\n\nCPU per wake-up: {growth[0]} children; with more of them it hardly ever wakes."
+        text += f"\n\nCPU per wake-up: {growth[0]} children; with more it hardly ever wakes."
     return text + (
-        f"\n\nMeasured by `ninth compare`: {rows[0]['children']} children, {rows[0]['lines']} lines "
-        f"in {_number(rows[0]['seconds'])} seconds, {results['python']}, {results['cpus']} "
+        f"\n\nMeasured by `ninth compare`: {rows[0]['children']} children, {rows[0]['lines']} "
+        f"lines in {_number(rows[0]['seconds'])} seconds, {results['python']}, {results['cpus']} "
         "processors. *Never shown*: a later line of the same child came first."
     )
 

@@ -79,7 +79,7 @@ def timeline(name: str) -> str:
     scale = (width - left - 14) / (last + 0.3)
 
     def x(seconds: float) -> float:
-        return round(left + (seconds + 0.3) * scale, 1)
+        return float(round(left + (seconds + 0.3) * scale, 1))
 
     bottom = lane * len(SCHEDULES) + 62
     parts = [
@@ -117,8 +117,10 @@ def timeline(name: str) -> str:
                 f'width="{SAMPLE * scale:.1f}" height="{height}"/>'
             )
     parts.append(f'<path class="lane" d="M{left} {base}H{width}"/>')
-    for second in range(int(last) + 1):
-        parts.append(f'<text class="tick" x="{x(second)}" y="{bottom}">{second} s</text>')
+    parts += [
+        f'<text class="tick" x="{x(second)}" y="{bottom}">{second} s</text>'
+        for second in range(int(last) + 1)
+    ]
     parts.append("</svg>")
     return "".join(parts)
 

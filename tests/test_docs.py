@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-import ninth
 from docsite import flows, timelines
 from docsite.hooks import expand
+
+import ninth
 from tests.doc_blocks import Block, blocks
 
 ROOT = Path(__file__).parent.parent
@@ -147,7 +147,7 @@ def run_shell(command: str, directory: Path) -> subprocess.CompletedProcess[str]
     bin_directory.mkdir(exist_ok=True)
     for name, arguments in {"ninth": '-m ninth "$@"', "python": '"$@"'}.items():
         script = bin_directory / name
-        script.write_text(f'#!/bin/sh\nexec {sys.executable} {arguments}\n')
+        script.write_text(f"#!/bin/sh\nexec {sys.executable} {arguments}\n")
         script.chmod(0o755)
     return subprocess.run(
         ["/bin/sh", "-c", command],
@@ -221,7 +221,9 @@ API = re.compile(r"^\{\{ api ([^}]*) \}\}$", re.MULTILINE)
 
 def documented(pages: list[Path]) -> list[str]:
     """Return the names whose docstrings some pages show."""
-    return [name for path in pages for line in API.findall(path.read_text()) for name in line.split()]
+    return [
+        name for path in pages for line in API.findall(path.read_text()) for name in line.split()
+    ]
 
 
 def resolve(name: str) -> Any:
@@ -271,7 +273,11 @@ def test_what_is_documented_says_something() -> None:
         value = resolve(name)
         if not inspect.getdoc(value):
             silent.append(name)
-        silent += [f"{name}.{other}" for other, member in members(value).items() if not inspect.getdoc(member)]
+        silent += [
+            f"{name}.{other}"
+            for other, member in members(value).items()
+            if not inspect.getdoc(member)
+        ]
     assert not silent
 
 

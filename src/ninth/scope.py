@@ -101,7 +101,7 @@ class Scope(Block):
     ) -> Promise[T]:
         """Return a promise of this scope, as are those that are derived from it.
 
-        source: a coroutine, a task, a future or another awaitable; a coroutine function, which is
+        source: a coroutine, a task, or what else can be awaited; a coroutine function, which is
         called with args. background: a coroutine does not keep the scope open.
         Raises: TypeError for what cannot be awaited; RuntimeError when the scope is not open.
         """
