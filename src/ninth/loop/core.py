@@ -503,12 +503,14 @@ class Core:
         """Return a handle that is not ready yet, for the slots of a descriptor or a signal.
 
         method: what the program called.
-        Raises: TypeError for what cannot be called, and for coroutine functions.
+        Raises: TypeError for what cannot be called; in debug mode, for coroutine functions too:
+        files are registered too often for a look at each.
         """
-        formatting.refuse_coroutine(callback, method)
-        formatting.refuse_uncallable(callback, method)
+        if not callable(callback):
+            formatting.refuse_uncallable(callback, method)
         handle = new_handle(callback, args, self, None)
         if self.debug:
+            formatting.refuse_coroutine(callback, method)
             handle._source_traceback = formatting.extract_stack()
         return handle
 
