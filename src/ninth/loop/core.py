@@ -612,12 +612,12 @@ class Core:
                 if self.epoll.suspects and self.is_stale_event(index):
                     continue
                 self.dispatch(
-                    self.epoll.buffer[index].data.fd,  # type: ignore[attr-defined]
+                    self.epoll.buffer[index].data.u64 & 0xFFFFFFFF,  # type: ignore[attr-defined]
                     self.epoll.buffer[index].events,  # type: ignore[attr-defined]
                 )
         else:
             for fd, mask in events:
-                if self.epoll is None or not self.epoll.is_stale(fd, mask):
+                if self.epoll is None or not self.epoll.is_stale(fd, mask, 0):
                     self.dispatch(fd, mask)
         self.first_poll = False
         if self.always:
@@ -632,8 +632,9 @@ class Core:
         if self.epoll is None or not cython.compiled:
             raise NotImplementedError
         return self.epoll.is_stale(
-            self.epoll.buffer[index].data.fd,  # type: ignore[attr-defined]
+            self.epoll.buffer[index].data.u64 & 0xFFFFFFFF,  # type: ignore[attr-defined]
             self.epoll.buffer[index].events,  # type: ignore[attr-defined]
+            self.epoll.buffer[index].data.u64 >> 32,  # type: ignore[attr-defined]
         )
 
     def dispatch(self, fd: int, mask: int) -> None:

@@ -12,7 +12,8 @@ cdef class EpollPoller:
     cdef public object epoll
     cdef public int epoll_fd
     cdef public dict interest
-    cdef public set suspects
+    cdef public dict suspects
+    cdef public unsigned int entries
     cdef epoll_event event
     cdef public int found
     cdef epoll_event buffer[256]
@@ -20,8 +21,10 @@ cdef class EpollPoller:
     cpdef bint set(self, int fd, int mask, bint again) except *
     @cython.locals(error=cython.int)
     cdef int change(self, int fd, int known, int mask) except -1
+    @cython.locals(tag=cython.ulonglong)
     cdef int control(self, int operation, int fd, int mask) except -1
-    cpdef bint is_stale(self, int fd, int mask) except *
+    cpdef suspect(self, int fd)
+    cpdef bint is_stale(self, int fd, int mask, unsigned int tag) except *
     cpdef drop(self, int fd)
     cpdef rebuild(self)
     @cython.locals(count=cython.int, milliseconds=cython.int)

@@ -6,8 +6,9 @@ forked child say, it goes on reporting the old number, which then may name anoth
 An entry of a number that is closed cannot be removed any more. So: a change that fails because
 the kernel forgot adds anew, and an event that nobody wants and that cannot be removed makes a
 fresh epoll with all entries that are known (`rebuild`). A number that was closed while it was
-waited for and then means another file is a suspect: its events are believed only if poll() says the
-same.
+waited for and then means another file is a suspect. Compiled, its entries are numbered, the number
+stands in the data of each event, and only those of the latest entry are believed. Python's epoll
+has no room for it: there the events of a suspect are believed only if poll() says the same.
 
 epoll refuses regular files and /dev/null with EPERM, for they never block: `set` answers False
 and the loop counts them as ready.
@@ -60,7 +61,8 @@ class EpollPoller:
         self.epoll = select.epoll()
         self.epoll_fd = self.epoll.fileno()
         self.interest: dict[int, int] = {}
-        self.suspects: set[int] = set()
+        self.suspects: dict[int, int] = {}
+        self.entries = 0
         self.found = 0
 
     def set(self, fd: int, mask: int, again: bool) -> bool:
@@ -85,7 +87,7 @@ class EpollPoller:
             return False
         if mask == 0:
             # Closed behind our back. The kernel has forgotten it, or cannot forget it.
-            self.suspects.add(fd)
+            self.suspect(fd)
             return True
         raise OSError(error, os.strerror(error))
 
@@ -99,7 +101,7 @@ class EpollPoller:
         error = self.control(EPOLL_CTL_MOD, fd, mask)
         if error == errno.ENOENT:
             # Another file has the number by now; the entry of the first one may live on.
-            self.suspects.add(fd)
+            self.suspect(fd)
             error = self.control(EPOLL_CTL_ADD, fd, mask)
         return error
 
@@ -107,7 +109,8 @@ class EpollPoller:
         """Call epoll_ctl(); return 0 or the number of the error."""
         if cython.compiled:
             self.event.events = mask  # type: ignore[attr-defined]
-            self.event.data.fd = fd  # type: ignore[attr-defined]
+            tag = self.suspects.get(fd, 0) if self.suspects else 0
+            self.event.data.u64 = fd | tag << 32  # type: ignore[attr-defined]
             if epoll_ctl(self.epoll_fd, operation, fd, cython.address(self.event)) == 0:  # type: ignore[attr-defined]
                 return 0
             return c_errno
@@ -122,14 +125,27 @@ class EpollPoller:
             return error.errno or errno.EIO
         return 0
 
-    def is_stale(self, fd: int, mask: int) -> bool:
-        """Return whether an event of a suspect is another file's, and get rid of that one."""
-        if fd not in self.suspects:
+    def suspect(self, fd: int) -> None:
+        """Tell the entry that a number gets next from one that may live on under it."""
+        self.entries += 1
+        self.suspects[fd] = self.entries
+
+    def is_stale(self, fd: int, mask: int, tag: int) -> bool:
+        """Return whether an event of a suspect is another file's, and get rid of that one.
+
+        tag: compiled, what the upper half of the event's data holds: the number of its entry.
+        """
+        entry = self.suspects.get(fd)
+        if entry is None:
             return False
-        poll = select.poll()
-        poll.register(fd, mask & (READ | WRITE) or READ)
-        if poll.poll(0):
-            return False
+        if cython.compiled:
+            if tag == entry:
+                return False
+        else:
+            poll = select.poll()
+            poll.register(fd, mask & (READ | WRITE) or READ)
+            if poll.poll(0):
+                return False
         self.rebuild()
         return True
 
