@@ -506,8 +506,7 @@ class Core:
         Raises: TypeError for what cannot be called; in debug mode, for coroutine functions too:
         files are registered too often for a look at each.
         """
-        if not callable(callback):
-            formatting.refuse_uncallable(callback, method)
+        formatting.refuse_uncallable(callback, method)
         handle = new_handle(callback, args, self, None)
         if self.debug:
             formatting.refuse_coroutine(callback, method)
