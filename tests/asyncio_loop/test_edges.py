@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import signal
 import socket
 from typing import Any
 
@@ -90,6 +91,18 @@ def test_what_a_subclass_overrides_is_used_by_asyncio_itself() -> None:
         runner.run(main())
         assert loop.soon > 0
         assert loop.later > 0
+
+
+def test_a_coroutine_function_is_no_signal_handler(run: Run) -> None:
+    async def handler() -> None:
+        raise AssertionError("never called")
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        with pytest.raises(TypeError, match="coroutines cannot be used with add_signal_handler"):
+            loop.add_signal_handler(signal.SIGUSR1, handler)
+
+    run(main())
 
 
 def test_reading_nothing_does_not_wait(run: Run) -> None:

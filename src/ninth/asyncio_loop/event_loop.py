@@ -20,7 +20,7 @@ from ninth.asyncio_loop.making import Transports
 from ninth.asyncio_loop.selector_view import SelectorView
 from ninth.asyncio_loop.sockets import SocketOperations
 from ninth.asyncio_loop.subprocesses import Subprocesses
-from ninth.loop import forks
+from ninth.loop import forks, formatting
 from ninth.loop.binding import bind
 from ninth.loop.children import Children
 from ninth.loop.core import Core
@@ -302,6 +302,7 @@ class EventLoop(SocketOperations, Transports, Subprocesses):
         what is no signal; RuntimeError outside the main thread and for signals that cannot be
         caught.
         """
+        formatting.refuse_coroutine(callback, "add_signal_handler")
         handle = self.core.make_handle(callback, args, "add_signal_handler")
         self._check_signal(sig)
         self._check_closed()

@@ -210,6 +210,7 @@ class Loop:
         self, callback: Callable[..., object], args: tuple[Any, ...], method: str
     ) -> Handle:
         """Return a handle that knows where it is registered; exceptions are reported with that."""
+        formatting.refuse_coroutine(callback, method)
         handle = self._core.make_handle(callback, args, method)
         if not self._core.debug:
             handle._source_traceback = formatting.registration()
