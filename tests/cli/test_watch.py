@@ -412,14 +412,15 @@ class TestTerminal:
         assert LINE.match(terminal.until("20")[0])
         terminal.end()
 
-    def test_rows_are_cut_to_the_width(self, ninth: Runner) -> None:
-        terminal = Terminal(
-            ninth, "watch", f"echo {'a' * 100}", f"echo {'漢' * 50}", f"echo {'b' * 40}"
-        )
+    def test_rows_are_cut_to_the_width(self, ninth: Runner, loop: str) -> None:
+        rows = [f"echo {'a' * 100}", f"echo {'漢' * 50}", f"echo {'b' * 40}"]
+        terminal = Terminal(ninth, "watch", "--loop", loop, *rows)
         rows = terminal.end()
         assert rows[1] == "a" * 39 + "…"
         assert rows[2].replace(" ", "") == "漢" * 19 + "…"
         assert rows[3:] == ["b" * 40] + [""] * 6
+        # Real terminals, unlike the one here, would erase the last cell of a full row.
+        assert "…\x1b[K" not in terminal.raw.decode()
 
     def test_more_rows_than_the_terminal_has(self, ninth: Runner) -> None:
         terminal = Terminal(ninth, "watch", *[f"echo {n}" for n in range(30)], rows=6)

@@ -14,6 +14,7 @@ from ninth.cli.cells import cut, fit
 from ninth.ladder.program import write_all
 
 UP = "\x1b[{}A"
+# Before what is written: after a full row the cursor still stands on its last cell.
 ERASE_LINE = "\x1b[K"
 ERASE_BELOW = "\x1b[J"
 NO_WRAP = "\x1b[?7l"
@@ -40,7 +41,7 @@ class ScreenDisplay:
         if rows == self._last:
             return
         up = "\r" + UP.format(len(self._last)) if self._last else ""
-        body = "".join(f"{row}{ERASE_LINE}\n" for row in rows)
+        body = "".join(f"{ERASE_LINE}{row}\n" for row in rows)
         frame = f"{NO_WRAP}{up}{body}{ERASE_BELOW}{WRAP}"
         write_all(self._descriptor, frame.encode(errors="replace"))
         self._last = rows

@@ -23,6 +23,7 @@ from .log import ending_of
 from .styles import color_of, dim
 
 UP = "\x1b[{}A"
+# Before what is written: after a full row the cursor still stands on its last cell.
 ERASE_LINE = "\x1b[K"
 ERASE_BELOW = "\x1b[J"
 NO_WRAP = "\x1b[?7l"
@@ -55,7 +56,7 @@ class TtyOutput(Output):
         """Return what shows lines above the frame, which has to be drawn anew after them."""
         up = self._up()
         self._rows, self._styled = [], []
-        text = "".join(f"{line}{ERASE_LINE}\n" for line in lines)
+        text = "".join(f"{ERASE_LINE}{line}\n" for line in lines)
         return f"{up}{ERASE_BELOW}{text}".encode(errors="replace")
 
     def resized(self) -> None:
@@ -83,7 +84,7 @@ class TtyOutput(Output):
             styled.append(rows[-1])
         if styled == self._styled and columns == self._columns:
             return b""
-        body = "".join(f"{row}{ERASE_LINE}\n" for row in styled)
+        body = "".join(f"{ERASE_LINE}{row}\n" for row in styled)
         frame = f"{NO_WRAP}{self._up(columns)}{body}{ERASE_BELOW}{WRAP}"
         self._rows, self._styled, self._columns = rows, styled, columns
         return frame.encode(errors="replace")
