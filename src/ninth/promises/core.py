@@ -23,16 +23,15 @@ import asyncio
 import contextvars
 import enum
 import inspect
-import sys
 from types import CoroutineType, FunctionType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ninth.promises.home import Guard, Home, check_thread, home_of, running_loop, scope_of_context
-from ninth.scopes.callbacks import OWN_FILES, Place
+from ninth.scopes.callbacks import OWN_FILES, Place, calling_frame, outcome_of
 from ninth.scopes.registrations import context_in
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator
+    from collections.abc import Callable, Generator
     from types import CodeType, TracebackType
 
 
@@ -116,14 +115,13 @@ class Core:
         self._on_fulfilled: Callable[[Any], object] | None = None
         self._on_rejected: Callable[[Any], object] | None = None
         self._context: contextvars.Context | None = None
-        frame = sys._getframe(1)
-        while frame.f_code.co_filename in OWN_FILES and frame.f_back is not None:
-            frame = frame.f_back
+        frame = calling_frame()
         self._code = frame.f_code
         self._offset = frame.f_lasti
 
     @property
     def _place(self) -> Place:
+        # Made when it is asked for: most promises are never blamed, and one object more costs.
         return Place(self._code, self._offset)
 
     # Deriving
@@ -563,11 +561,6 @@ def then_of(value: Any) -> Any:
         # A class has the methods of its instances.
         return None
     return then
-
-
-async def outcome_of(awaitable: Awaitable[Any]) -> Any:
-    """Make a coroutine of any awaitable."""
-    return await awaitable
 
 
 def foreign_loop(subject: Any) -> RuntimeError:

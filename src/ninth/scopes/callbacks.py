@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine
-    from types import TracebackType
+    from types import FrameType, TracebackType
 
 
 class Stop(enum.Enum):
@@ -71,11 +71,17 @@ class Place(NamedTuple):
         return f"{self.code.co_qualname}() at {where}"
 
 
-def caller() -> Place:
-    """Return the line that called into ninth."""
+def calling_frame() -> FrameType:
+    """Return the frame that called into ninth."""
     frame = sys._getframe(1)
     while frame.f_code.co_filename in OWN_FILES and frame.f_back is not None:
         frame = frame.f_back
+    return frame
+
+
+def caller() -> Place:
+    """Return the line that called into ninth."""
+    frame = calling_frame()
     return Place(frame.f_code, frame.f_lasti)
 
 
@@ -160,7 +166,7 @@ def coroutine_of(fn: Any, args: tuple[Any, ...], function: str) -> Coroutine[Any
 
 
 async def outcome_of(awaitable: Awaitable[Any]) -> Any:
-    """Await what a callback returned: a future, a task, a promise; return or raise its outcome.
+    """Await a future, a task, a promise, whatever can be; return or raise its outcome.
 
     Cancelled, it cancels what it awaits, as any `await` does.
     """
