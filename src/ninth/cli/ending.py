@@ -13,6 +13,18 @@ def fail(text: str) -> int:
     return 1
 
 
+def exit_status(code: int) -> int:
+    """Return what a shell makes of a return code."""
+    return code if code >= 0 else 128 - code
+
+
+def say_if_not_run(line: str, code: int) -> None:
+    """Say so if a return code means that the shell could not execute a command, or find it."""
+    if code in {126, 127}:
+        what = "find" if code == 127 else "execute"
+        fail(f"{line!r}: the shell could not {what} it (exit status {code})")
+
+
 def keep_quiet_about_interrupts() -> None:
     """Do not report a KeyboardInterrupt that Python drops, as it does in a __del__.
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ninth.ladder.program import Child, LineDisplay, Program, Show, StartError
 
 from .commands import BadCommandsError, Command, numbered, read_procfile, split_names
-from .ending import fail, keep_quiet_about_interrupts
+from .ending import exit_status, fail, keep_quiet_about_interrupts, say_if_not_run
 from .options import add_common_arguments, beyond_classic, output_of, settings_of
 
 DESCRIPTION = """\
@@ -141,12 +141,5 @@ def _run_classic(
 def _status(children: Sequence[Child]) -> int:
     failed = sorted((child for child in children if child.returncode), key=lambda one: one.ended)
     for child in failed:
-        if child.returncode in {126, 127}:  # what a shell says when it cannot execute or find it
-            what = "find" if child.returncode == 127 else "execute"
-            fail(
-                f"{child.command!r}: the shell could not {what} it (exit status {child.returncode})"
-            )
-    if not failed:
-        return 0
-    code = failed[0].returncode or 0
-    return code if code > 0 else 128 - code
+        say_if_not_run(child.command, child.returncode or 0)
+    return exit_status(failed[0].returncode or 0) if failed else 0

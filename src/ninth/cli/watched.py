@@ -1,10 +1,8 @@
 """One watched command: the run that it is in, what it said last, how it ended."""
 
 import contextlib
-import errno
 import fcntl
 import os
-import resource
 import signal
 import struct
 import subprocess
@@ -13,7 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import IO
 
-from ninth.ladder.program import LatestLine, StartError
+from ninth.ladder.program import LatestLine
 
 from .commands import Command
 from .lines import AllLines
@@ -157,11 +155,6 @@ def describe(code: int) -> str:
         return f"signal {-code}"
 
 
-def exit_status(code: int) -> int:
-    """Return what a shell makes of a return code."""
-    return code if code >= 0 else 128 - code
-
-
 def open_terminal() -> tuple[int, int]:
     """Return a new terminal that changes nothing of what is written to it: our end, and theirs."""
     master, slave = os.openpty()
@@ -180,21 +173,3 @@ def set_size(terminal: int, lines: int, columns: int) -> None:
     """Tell a terminal how large it is."""
     with contextlib.suppress(OSError):
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-
-
-def cannot_start(watched: Watched, count: int, error: OSError | ValueError) -> StartError:
-    """Return the error that says why a command could not be started."""
-    number = f"command {watched.index + 1} of {count}"
-    line = watched.line
-    name = line if len(line) <= 60 else line[:60] + "…"
-    reason = error.strerror if isinstance(error, OSError) else str(error)
-    cure = ""
-    if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
-        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        cure = (
-            f": this process may have {limit} files open and each command takes two;"
-            " raise the limit (ulimit -n) or give fewer commands"
-        )
-    return StartError(
-        f"cannot start {number}, {name!r}: {reason}{cure}; those before it were stopped"
-    )

@@ -24,13 +24,13 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from ninth.ladder.program import STOP_SIGNALS, Interrupted
+from ninth.ladder.program import STOP_SIGNALS, Interrupted, cannot_start
 
-from .ending import fail
+from .ending import exit_status, fail, say_if_not_run
 from .family import Family, Member, has_ended, stop_now
 from .outputs import output_for
 from .restarts import Restarts
-from .watched import Run, Watched, cannot_start, exit_status, set_size
+from .watched import Run, Watched, set_size
 from .writer import Writer, hang_up_of
 
 if TYPE_CHECKING:
@@ -64,8 +64,7 @@ class Watcher:
             )
             for index, command in enumerate(commands)
         ]
-        if hasattr(self.output, "set_names"):
-            self.output.set_names([one.name for one in self.watched])
+        self.output.set_names([one.name for one in self.watched])
         self.writer = Writer(1)
         self.scope: Scope
         self.signum: int | None = None  # the first that asked us to stop
@@ -220,7 +219,8 @@ class Watcher:
                 env=self._env,
             )
         except (OSError, ValueError) as error:
-            raise cannot_start(one, len(self.watched), error) from error
+            number, count = one.index + 1, len(self.watched)
+            raise cannot_start(one.line, number, count, error) from error
         self.family.leaders.add(one.run.pid)
         one.code = one.again = None
         one.started = one.started or one.run.started
@@ -272,19 +272,24 @@ class Watcher:
         data = read(run.output, LINES_CHUNK if self.output.every_line else CHUNK)
         if data is None:
             return
-        if self.output.every_line:
-            texts = one.all_lines.feed(data) if data else one.all_lines.end()
-            if texts and not (self._stopping and self.writer.full):
-                self._write(self.output.lines(one, texts))
-        elif data:
-            one.latest.feed(data)
-        else:
-            one.latest.end()
+        texts = self._take_in(one, data)
+        if texts and not (self._stopping and self.writer.full):
+            self._write(self.output.lines(one, texts))
         self._draw_soon()
         if not data:
             self._stop_reading(run.output)
             run.close_output()
             self._look(one)
+
+    def _take_in(self, one: Watched, data: bytes) -> Sequence[str]:
+        """Take in what was read of the output, b"" at its end; return the lines to tell of."""
+        if self.output.every_line:
+            return one.all_lines.feed(data) if data else one.all_lines.end()
+        if data:
+            one.latest.feed(data)
+        else:
+            one.latest.end()
+        return ()
 
     def _on_errors(self, one: Watched) -> None:
         run = one.run
@@ -430,18 +435,14 @@ class Watcher:
         self._finish()
 
     def _read_the_rest(self, one: Watched) -> None:
+        from ninth.children.exits import child_status  # noqa: PLC0415 - as ninth in _run_scope()
+
         run = one.run
         if run is None:
             return
         while run.output >= 0 and (data := read(run.output, LINES_CHUNK)) is not None:
-            if self.output.every_line:
-                texts = one.all_lines.feed(data) if data else one.all_lines.end()
-                if texts:
-                    self._write(self.output.lines(one, texts))
-            elif data:
-                one.latest.feed(data)
-            else:
-                one.latest.end()
+            if texts := self._take_in(one, data):
+                self._write(self.output.lines(one, texts))
             if not data:
                 break
         while run.errors >= 0 and (data := read(run.errors, LINES_CHUNK)) is not None:
@@ -449,11 +450,9 @@ class Watcher:
             if not data:
                 break
         if one.code is None and one.again is None:
-            with contextlib.suppress(ChildProcessError):
-                status = os.waitid(os.P_PID, run.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
-                if status is not None and run.returncode is None:
-                    exited = status.si_code == os.CLD_EXITED
-                    run.end(status.si_status if exited else -status.si_status)
+            _, code = child_status(run.pid)
+            if code is not None and run.returncode is None:
+                run.end(code)
             self._stop_reading(run.output)
             self._stop_reading(run.errors)
             run.close()
@@ -597,9 +596,7 @@ class Watcher:
         ends = [one for one in ends if not one.stopped]
         failed = [one for one in ends if one.failed]
         for one in failed:
-            if one.code in {126, 127}:  # what a shell says when it cannot execute or find it
-                what = "find" if one.code == 127 else "execute"
-                fail(f"{one.line!r}: the shell could not {what} it (exit status {one.code})")
+            say_if_not_run(one.line, one.code or 0)
         judged = {"all": ends, "first": ends[:1], "last": ends[-1:]}[self.settings.success]
         if not any(one.failed for one in judged) or not failed:
             return 0

@@ -59,6 +59,23 @@ class StartError(Exception):
     """A command could not be started; the text says why and what helps."""
 
 
+def cannot_start(command: str, number: int, count: int, error: OSError | ValueError) -> StartError:
+    """Return the error for a command that could not be started, the number-th of so many."""
+    name = command if len(command) <= 60 else command[:60] + "…"
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    cure = ""
+    if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        cure = (
+            f": this process may have {limit} files open and each command takes two;"
+            " raise the limit (ulimit -n) or give fewer commands"
+        )
+    return StartError(
+        f"cannot start command {number} of {count}, {name!r}: {reason}{cure}; "
+        f"those before it were stopped"
+    )
+
+
 # --- lines ---------------------------------------------------------------------------------------
 
 _ESCAPE_SEQUENCE = re.compile(
@@ -397,7 +414,8 @@ class Program:
             try:
                 child = Child(command, self._stderr)
             except (OSError, ValueError) as error:
-                raise StartError(self._why_not(command, error)) from error
+                number, count = len(self.children) + 1, len(self.commands)
+                raise cannot_start(command, number, count, error) from error
             self.children.append(child)
         return child
 
@@ -502,16 +520,3 @@ class Program:
             if not child.running():
                 child.reap()
             child.close()
-
-    def _why_not(self, command: str, error: OSError | ValueError) -> str:
-        number = f"command {len(self.children) + 1} of {len(self.commands)}"
-        name = command if len(command) <= 60 else command[:60] + "…"
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        cure = ""
-        if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
-            limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-            cure = (
-                f": this process may have {limit} files open and each command takes two;"
-                " raise the limit (ulimit -n) or give fewer commands"
-            )
-        return f"cannot start {number}, {name!r}: {reason}{cure}; those before it were stopped"

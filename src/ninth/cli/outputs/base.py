@@ -23,6 +23,9 @@ class Output:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
+    def set_names(self, names: Sequence[str]) -> None:
+        """Take note of all names before the first output, to make room for the longest."""
+
     def clock(self) -> list[str]:
         """Return the time as it is to be shown, in a list that is empty for no time."""
         form = self.settings.time_format

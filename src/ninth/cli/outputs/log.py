@@ -32,7 +32,6 @@ class LogOutput(Output):
         return self._note(watched, "[restarted]")
 
     def set_names(self, names: Sequence[str]) -> None:
-        """Take note of all names, to make the prefixes equally long."""
         self._width = max(map(width, names))
 
     def _note(self, watched: Watched, text: str) -> bytes:

@@ -1,20 +1,18 @@
 """On a terminal: the time and a row for each command, redrawn in place.
 
-The frame stays in the normal screen, below what was there, so that it is still to be read when
-the program has ended, and what commands write to standard error scrolls by above it. A frame is
-one write; while rows are written the terminal is told not to wrap, because our idea of a
-character's width may differ from the terminal's.
+What commands write to standard error scrolls by above the frame, which is one write; see frame.py.
 
 When a terminal becomes narrower, most wrap the rows that stand there anew, so the old frame
 becomes higher; the next one begins above all of it. xterm and the console cut rows off instead.
 
-Source: ECMA-48 (CUU, EL, ED, SGR), DEC private mode 7 (auto-wrap).
+Source: ECMA-48 (SGR).
 """
 
 import os
 from collections.abc import Sequence
 
 from ninth.cli.cells import cut, fit, width
+from ninth.cli.frame import ERASE_BELOW, UNKNOWN_HEIGHT, back_over, redrawn, written
 from ninth.cli.options import Settings
 from ninth.cli.watched import Watched
 
@@ -22,14 +20,6 @@ from .base import Output
 from .log import ending_of
 from .styles import color_of, dim
 
-UP = "\x1b[{}A"
-# Before what is written: after a full row the cursor still stands on its last cell.
-ERASE_LINE = "\x1b[K"
-ERASE_BELOW = "\x1b[J"
-NO_WRAP = "\x1b[?7l"
-WRAP = "\x1b[?7h"
-
-UNKNOWN_HEIGHT = 24  # of a terminal that says 0, as serial lines do
 CUTTING_TERMINALS = {"linux", "vt100", "vt220"}
 
 
@@ -50,19 +40,6 @@ class TtyOutput(Output):
         )
 
     def draw(self, watched: Sequence[Watched]) -> bytes:
-        return self._frame(watched, [])
-
-    def above(self, lines: Sequence[str]) -> bytes:
-        """Return what shows lines above the frame, which has to be drawn anew after them."""
-        up = self._up()
-        self._rows, self._styled = [], []
-        text = "".join(f"{ERASE_LINE}{line}\n" for line in lines)
-        return f"{up}{ERASE_BELOW}{text}".encode(errors="replace")
-
-    def resized(self) -> None:
-        self._styled = []
-
-    def _frame(self, watched: Sequence[Watched], _above: Sequence[str]) -> bytes:
         columns, lines = _size(self._descriptor)
         clock = self.clock()
         # The cursor stands below the frame.
@@ -84,10 +61,18 @@ class TtyOutput(Output):
             styled.append(rows[-1])
         if styled == self._styled and columns == self._columns:
             return b""
-        body = "".join(f"{ERASE_LINE}{row}\n" for row in styled)
-        frame = f"{NO_WRAP}{self._up(columns)}{body}{ERASE_BELOW}{WRAP}"
+        frame = redrawn(styled, self._height(columns))
         self._rows, self._styled, self._columns = rows, styled, columns
         return frame.encode(errors="replace")
+
+    def above(self, lines: Sequence[str]) -> bytes:
+        """Return what shows lines above the frame, which has to be drawn anew after them."""
+        up = back_over(self._height(_size(self._descriptor)[0]))
+        self._rows, self._styled = [], []
+        return f"{up}{ERASE_BELOW}{written(lines)}".encode(errors="replace")
+
+    def resized(self) -> None:
+        self._styled = []
 
     def _row(self, watched: Watched, columns: int, name_width: int) -> tuple[str, str]:
         """Return a row without and with styles."""
@@ -114,16 +99,11 @@ class TtyOutput(Output):
         styled_name = color_of(watched.index, name) if name else ""
         return row, styled_name + (dim(text) if ended else text)
 
-    def _up(self, columns: int | None = None) -> str:
-        """Return what moves the cursor to the first row of the old frame."""
-        if not self._rows:
-            return ""
-        if columns is None:
-            columns = _size(self._descriptor)[0]
-        height = len(self._rows)
+    def _height(self, columns: int) -> int:
+        """Return how many rows the old frame takes on a terminal that has so many columns now."""
         if self._wraps_anew and 0 < columns < self._columns:
-            height = sum(max(1, -(-width(row) // columns)) for row in self._rows)
-        return "\r" + UP.format(height)
+            return sum(max(1, -(-width(row) // columns)) for row in self._rows)
+        return len(self._rows)
 
 
 def _size(descriptor: int) -> tuple[int, int]:
