@@ -4,28 +4,21 @@ import asyncio
 import importlib
 import os
 import random
-import resource
 import select
 import subprocess
 import time
 from collections.abc import Callable
 from typing import Any
 
+from bench.tools import allow_descriptors
+
 DESCRIPTORS_OF_A_CHILD = 3  # its input, its output, its end
 ASKED = b"another line\n"
 
 
-def allow(children: int) -> None:
-    """Let this process have as many descriptors as that many children need."""
-    needed = children * DESCRIPTORS_OF_A_CHILD + 100
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < needed:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, max(hard, needed)))
-
-
 def lines_by_epoll(children: int, count: int) -> float:
     """Measure the same as lines() with nothing but epoll: what the system itself takes."""
-    allow(children)
+    allow_descriptors(children * DESCRIPTORS_OF_A_CHILD)
     choose = random.Random(1)
     pipe = subprocess.PIPE
     cats = [subprocess.Popen(["cat"], stdin=pipe, stdout=pipe) for _ in range(children)]
@@ -63,7 +56,7 @@ def lines(children: int, count: int) -> float:
     for any number of children. Raises: RuntimeError if a child is left over.
     """
     ninth = importlib.import_module("ninth")
-    allow(children)
+    allow_descriptors(children * DESCRIPTORS_OF_A_CHILD)
     choose = random.Random(1)
     result = 0.0
 

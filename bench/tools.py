@@ -1,5 +1,6 @@
 """What is made at run time: the C programs and a certificate, in a directory that goes away."""
 
+import resource
 import shutil
 import subprocess
 import tempfile
@@ -7,6 +8,14 @@ from functools import cached_property
 from pathlib import Path
 
 SOURCES = Path(__file__).parent / "c"
+
+
+def allow_descriptors(count: int) -> None:
+    """Let this process have that many descriptors, beside those that it has anyway."""
+    needed = count + 100
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, max(hard, needed)))
 
 
 class UnavailableError(Exception):

@@ -20,7 +20,6 @@ import importlib
 import json
 import os
 import random
-import resource
 import select
 import statistics
 import subprocess
@@ -32,6 +31,7 @@ from typing import Any
 from bench.children import lines, lines_by_epoll
 from bench.contestants import ROOT
 from bench.sample import _place
+from bench.tools import allow_descriptors
 
 Run = Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
 
@@ -256,10 +256,7 @@ def task_group(count: int) -> float:
 def many(files: int, count: int) -> float:
     """Measure events on randomly chosen ones of many files; a hundred are ready at a time."""
     ninth = importlib.import_module("ninth")
-    needed = files + 50
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < needed:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, max(hard, needed)))
+    allow_descriptors(files)
     counters = [os.eventfd(0, os.EFD_NONBLOCK) for _ in range(files)]
     choose = random.Random(1)
     result = 0.0
@@ -298,10 +295,7 @@ def many(files: int, count: int) -> float:
 
 def many_epoll(files: int, count: int) -> float:
     """Do the same with nothing in between: what the kernel and Python's own calls cost of it."""
-    needed = files + 50
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < needed:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, max(hard, needed)))
+    allow_descriptors(files)
     counters = [os.eventfd(0, os.EFD_NONBLOCK) for _ in range(files)]
     choose = random.Random(1)
     epoll = select.epoll()

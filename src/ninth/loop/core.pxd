@@ -97,6 +97,8 @@ cdef class Core:
         found=int, waiter=Source, handle=Handle, conditions=int, stale=int, waiters=list
     )
     cpdef deliver(self, Watch watch, int mask)
+    @cython.locals(wanted=int)
+    cdef int tell(self, list waiters, Source waiter, int mask) except -1
     cpdef take_from_outside(self)
     @cython.locals(batch=list, size=Py_ssize_t, position=Py_ssize_t, handle=Handle)
     cpdef run_ready(self)

@@ -695,21 +695,11 @@ class Core:
             # All are told: they look for themselves whether another one was faster.
             waiters = watch.waiters
             if len(waiters) == 1:
-                # As nearly always: no copy of the list, and no search in it.
-                waiter = waiters[0]
-                if waiter.interest & mask:
-                    found |= waiter.interest & mask
-                    if waiter.on_events(mask):
-                        if len(waiters) == 1 and waiters[0] is waiter:
-                            waiters.pop()
-                        else:
-                            waiters.remove(waiter)
+                # As nearly always: no copy of the list.
+                found |= self.tell(waiters, waiters[0], mask)
             else:
                 for waiter in list(waiters):
-                    if waiter.interest & mask:
-                        found |= waiter.interest & mask
-                        if waiter.on_events(mask):
-                            waiters.remove(waiter)
+                    found |= self.tell(waiters, waiter, mask)
             if watch.armed & WRITE or not self.poller.keeps:
                 self.settle(watch, False)
         for conditions, handle in watch.others:
@@ -721,6 +711,13 @@ class Core:
             self.disarm(watch, stale & ~watch.wanted())
             if not watch.armed and not watch.wanted():
                 self.table[watch.fd] = None
+
+    def tell(self, waiters: list[Source], waiter: Source, mask: int) -> int:
+        """Tell one waiter of an event; return what of it the waiter waited for."""
+        wanted = waiter.interest & mask
+        if wanted and waiter.on_events(mask):
+            waiters.remove(waiter)
+        return wanted
 
     def take_from_outside(self) -> None:
         """Move what threads and signals left to `ready`."""
