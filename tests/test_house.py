@@ -45,7 +45,11 @@ def test_the_asyncio_face_stands_on_the_loop_alone(path: Path) -> None:
 
 BELOW = [
     *SOURCE.glob("*.py"),
-    *(p for d in ("children", "promises", "scopes", "waiting") for p in (SOURCE / d).glob("*.py")),
+    *(
+        p
+        for d in ("children", "promises", "scopes", "streaming", "waiting")
+        for p in (SOURCE / d).glob("*.py")
+    ),
 ]
 
 

@@ -39,7 +39,10 @@ OWN_FILES = frozenset(
     os.path.join(folder, name)
     for folder in (
         PACKAGE,
-        *(os.path.join(PACKAGE, name) for name in ("children", "promises", "scopes", "waiting")),
+        *(
+            os.path.join(PACKAGE, name)
+            for name in ("children", "promises", "scopes", "streaming", "waiting")
+        ),
     )
     for name in os.listdir(folder)
 )

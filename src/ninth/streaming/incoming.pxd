@@ -1,0 +1,40 @@
+cimport cython
+
+from ninth.loop.core cimport Core
+from ninth.loop.watch cimport Source
+from ninth.streaming.held cimport Held
+from ninth.waiting.direct cimport DirectWait
+
+# What is read goes through here, and then into an object of its exact size.
+cdef char shared[65536]
+
+cdef class Incoming(Source):
+    cdef public object file
+    cdef public int fd
+    cdef public bint reads
+    cdef public bint direct
+    cdef public Held held
+    cdef public bint eager
+    cdef public object reader
+    cdef public bint claimed
+    cdef public bint closed
+    cdef public Core core
+    cdef public object loop
+    cdef public bint watched
+    cpdef check(self, str method)
+    @cython.locals(data=bytes)
+    cpdef bytes read_now(self, Py_ssize_t size)
+    cpdef watch(self)
+    cpdef unwatch(self)
+    @cython.locals(reader=DirectRead, data=bytes)
+    cpdef bint on_events(self, int mask) except *
+    cpdef bint is_open(self) except *
+
+cdef class DirectRead(DirectWait):
+    cdef public Incoming incoming
+    cdef public object data
+    cdef public Py_ssize_t size
+    cdef public bint more
+
+@cython.locals(sent=Py_ssize_t)
+cpdef Py_ssize_t write_now(int fd, bytes data) except -1

@@ -1,0 +1,255 @@
+"""What a stream has read and is to read: what is held, who reads, and the file.
+
+On ninth's own loop a read that has to wait costs one object. The file's data is read when the poll
+finds it ready, straight into what the task is given when it runs again: no look at the file that
+finds nothing. `Incoming` stays among the watchers of its file between two reads, and leaves only
+when the file is ready and nobody reads; so a steady stream of reads registers once, and a file
+that nobody reads fills up, as it should.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import TYPE_CHECKING, Any
+
+from ninth.errors import BusyError
+from ninth.loop.core import Core
+from ninth.loop.poller import READ
+from ninth.loop.watch import Source
+from ninth.streaming.held import Held
+from ninth.waiting.direct import DirectWait, closed_behind
+from ninth.waiting.files import closed
+
+if TYPE_CHECKING:
+    import cython
+
+    from ninth.errors import FileClosedError
+else:
+    from ninth.loop import uncompiled as cython
+
+if cython.compiled:
+    from cython.cimports.cpython.bytes import PyBytes_AS_STRING, PyBytes_GET_SIZE
+    from cython.cimports.cpython.exc import PyErr_SetFromErrno
+    from cython.cimports.ninth.loop.c_system import EAGAIN, c_write, read_small
+    from cython.cimports.ninth.loop.c_system import errno as c_errno
+    from cython.cimports.ninth.waiting.direct import add, remove
+else:
+    from ninth.waiting.direct import add, remove
+
+# What one read takes at most; compiled, also the size of the buffer that all of them share.
+MOST = 65536
+
+
+class Incoming(Source):
+    """The reading side of a stream.
+
+    held: what was read and not taken. reads: whether the file can be read at all.
+    direct: whether it can be read by its number, without blocking.
+    eager: whether there may be data that no event tells about before it is looked for: after a
+    read that got less than it asked for, the file is taken to be empty, and the next one waits at
+    once.
+    reader: who waits for data, a DirectRead or a future; None if nobody does.
+    claimed: somebody keeps all others from reading. closed: the stream is.
+    core: of ninth's loop, where the stream is used on one. watched: whether this is in its table.
+    Thread-safe: no.
+    """
+
+    __slots__ = (
+        "claimed",
+        "closed",
+        "core",
+        "direct",
+        "eager",
+        "fd",
+        "file",
+        "held",
+        "loop",
+        "reader",
+        "reads",
+        "watched",
+    )
+
+    def __init__(self, file: Any, fd: int, reads: bool, direct: bool) -> None:
+        self.interest = READ
+        self.file = file
+        self.fd = fd
+        self.reads = reads
+        self.direct = direct
+        self.held = Held()
+        self.eager = True
+        self.reader: Any = None
+        self.claimed = False
+        self.closed = False
+        self.core: Core | None = None
+        self.loop: Any = None
+        self.watched = False
+
+    def check(self, method: str) -> None:
+        """Refuse a reader. Raises: BusyError, FileClosedError, io.UnsupportedOperation."""
+        if self.reader is not None or self.claimed:
+            message = f"{method}(): somebody else reads this stream: only one can at a time"
+            raise BusyError(message)
+        if self.closed:
+            raise closed(self.file, method)
+        if not self.reads:
+            message = f"{method}() on a stream that is open for writing only"
+            raise io.UnsupportedOperation(message)
+
+    def read_now(self, size: int) -> bytes | None:
+        """Read what is there, of a direct file; None if there is nothing. Raises: OSError."""
+        if cython.compiled:
+            data = read_small(self.fd, shared, size)  # type: ignore[name-defined]  # noqa: F821
+        else:
+            try:
+                data = os.read(self.fd, size)
+            except (BlockingIOError, InterruptedError):
+                data = None
+        self.eager = data is not None and (len(data) == size or not data)
+        return data  # type: ignore[no-any-return]
+
+    def watch(self) -> None:
+        """Be told when the file is ready. Raises: OSError."""
+        if not self.watched:
+            add(self.core, self, self.fd, self.file)
+            self.watched = True
+
+    def unwatch(self) -> None:
+        """Be told no longer; idempotent."""
+        if self.watched:
+            self.watched = False
+            remove(self.core, self, self.fd)
+
+    # For the loop
+
+    def on_events(self, mask: int) -> bool:  # noqa: ARG002
+        """Read for who waits; return whether to watch no longer."""
+        reader = self.reader
+        if reader is None or reader.over:
+            # As long as nobody reads, the file may fill up.
+            self.watched = False
+            self.eager = True
+            return True
+        if type(self.file) is not int and not self.is_open():
+            self.close_behind()
+            return False
+        try:
+            data = self.read_now(reader.size)
+        except OSError as error:
+            reader.error = error
+        else:
+            if data is None:
+                return False
+            reader.data = data
+        reader.wake()
+        return False
+
+    def is_open(self) -> bool:
+        """Return whether the file object has its number still."""
+        try:
+            return bool(self.file.fileno() == self.fd)
+        except (OSError, ValueError):
+            return False
+
+    def close_behind(self) -> None:
+        """Take note that somebody closed the file without ninth.close()."""
+        self.unwatch()
+        self.on_closed(closed_behind(self.file))
+
+    def on_closed(self, error: FileClosedError) -> None:
+        """Tell the reader that the file was closed; it is not watched any more."""
+        self.watched = False
+        if self.reader is not None and not self.reader.done():
+            self.reader.set_exception(error)
+
+
+class DirectRead(DirectWait):
+    """One read; await it for the bytes, empty at the end of the file.
+
+    size: how many bytes it takes at most. more: whether to wait for more, whatever is held, and
+    though the stream is claimed by whoever asks. data: what was read while it waited.
+    """
+
+    __slots__ = ("data", "incoming", "more", "size")
+
+    def __init__(self, incoming: Incoming, size: int, more: bool) -> None:
+        self.incoming = incoming
+        self.more = more
+        self.size = min(size, MOST)
+        self.core = incoming.core  # type: ignore[assignment]
+        self.loop = incoming.loop
+        self.file = None
+        self.fd = incoming.fd
+        self.interest = READ
+        self.callback = None
+        self.context = None
+        self.error = None
+        self.begun = False
+        self.over = False
+        self._asyncio_future_blocking = False
+        self.data: bytes | None = None
+
+    def __await__(self) -> DirectRead:
+        return self
+
+    def __next__(self) -> Any:
+        """Read, or begin to wait; and when the task runs again, return what was read."""
+        incoming = self.incoming
+        if self.over:
+            # First: who reads next may begin before this object goes.
+            if incoming.reader is self:
+                incoming.reader = None
+            if self.error is not None:
+                raise self.error
+            data = self.data
+            self.data = None
+            raise StopIteration(data)
+        if not self.begun:
+            self.begun = True
+            if not self.more:
+                incoming.check("read")
+                count = incoming.held.size()
+                if count:
+                    self.over = True
+                    raise StopIteration(incoming.held.take(min(count, self.size)))
+            if incoming.eager:
+                data = incoming.read_now(self.size)
+                if data is not None:
+                    self.over = True
+                    raise StopIteration(data)
+            if not incoming.watched:
+                incoming.watch()
+            incoming.reader = self
+        elif self._asyncio_future_blocking:
+            raise RuntimeError("this wait needs a task: await it in a coroutine that asyncio runs")
+        self._asyncio_future_blocking = True
+        return self
+
+    def close(self) -> None:
+        """Stop waiting: the coroutine is thrown away, or cancelled. Nothing is lost."""
+        self.over = True
+        if self.incoming.reader is self:
+            self.incoming.reader = None
+        if self.data is not None:
+            self.incoming.held.put(self.data)
+            self.data = None
+
+    def set_exception(self, error: BaseException) -> None:
+        """Wake the task with an error."""
+        self.error = error
+        self.wake()
+
+
+def write_now(fd: int, data: bytes) -> int:
+    """Write as much as the system takes now; return how much. Raises: OSError."""
+    if cython.compiled:
+        sent = c_write(fd, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+        if sent < 0:
+            if c_errno != EAGAIN:
+                PyErr_SetFromErrno(OSError)
+            return 0
+        return sent  # type: ignore[no-any-return]
+    try:
+        return os.write(fd, data)
+    except BlockingIOError:
+        return 0

@@ -1,0 +1,216 @@
+"""The writing half of a stream over a file.
+
+What the kernel does not take at once is kept in `_unsent` and sent by the loop's callback until it
+is gone; write() waits for that. A write that is cancelled is sent to its end all the same, before
+anything that is written later: half a message would spoil all that follows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import socket
+import stat
+from typing import TYPE_CHECKING, Any
+
+from ninth.errors import BusyError
+from ninth.streaming.incoming import write_now
+from ninth.streaming.watcher import StreamWatcher
+from ninth.waiting.files import closed
+from ninth.waiting.watchers import WRITE
+
+if TYPE_CHECKING:
+    from ninth.streaming.incoming import Incoming
+    from ninth.waiting.watchers import Table
+
+
+class Writing:
+    """What is to be written, and by whom. Thread-safe: no."""
+
+    file: Any
+    _fd: int
+    _kind: int
+    _incoming: Incoming
+    _writes: bool
+    # Its non-blocking mode is that of other processes too, and is set around single calls only.
+    _shared: bool
+    _loop: asyncio.AbstractEventLoop | None
+    _table: Table
+
+    def _begin_writing(self) -> None:
+        self._unsent: bytes | memoryview = b""
+        self._writer: asyncio.Future[None] | None = None
+        self._write_watch: StreamWatcher | None = None
+        self._write_error: OSError | None = None
+        self._write_ended = False
+
+    async def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Write all of the data, and wait until the system has taken it.
+
+        Raises: BusyError if another task writes; FileClosedError if the stream is closed, or gets
+        closed meanwhile; BrokenPipeError and other OSErrors from the system; RuntimeError after
+        write_eof().
+        Cancelling: the rest is sent all the same, before what is written next.
+        """
+        if (
+            self._writer is not None
+            or self._write_ended
+            or self._write_error is not None
+            or self._incoming.closed
+            or not self._writes
+        ):
+            self._check_writer("write")
+        if type(data) is bytes and not self._unsent and not self._shared:
+            sent = write_now(self._fd, data)
+            if sent == len(data):
+                return
+            data = data[sent:]
+        if type(data) is bytes:
+            await self._write(data)
+        else:
+            with flat(data) as view:
+                await self._write(view)
+
+    async def _write(self, data: bytes | memoryview) -> None:
+        if self._unsent:
+            await self._flushed()
+        sent = self._write_now(data)
+        if sent < len(data):
+            self._unsent = memoryview(data)[sent:]
+            await self._flushed()
+
+    async def write_eof(self) -> None:
+        """Say that nothing will follow: the other side reads the end of the file. Idempotent.
+
+        A socket is shut down for writing and can still be read; a pipe is closed.
+        Raises: io.UnsupportedOperation for terminals and what else has no end of its own; else
+        as write().
+        """
+        if self._write_ended:
+            return
+        self._check_writer("write_eof")
+        if self._unsent:
+            await self._flushed()
+        if stat.S_ISSOCK(self._kind):
+            sock = socket.socket(fileno=self._fd)
+            try:
+                sock.shutdown(socket.SHUT_WR)
+            finally:
+                sock.detach()
+        elif not self._incoming.reads and not os.isatty(self._fd):
+            self.close()
+        else:
+            message = f"write_eof() on {self.file!r}, which has no end that could be sent"
+            raise io.UnsupportedOperation(message)
+        self._write_ended = True
+
+    def _check_writer(self, method: str) -> None:
+        if self._writer is not None:
+            message = f"{method}(): somebody else writes to this stream: only one can at a time"
+            raise BusyError(message)
+        if self._write_ended:
+            message = f"{method}() after write_eof(): nothing can follow the end"
+            raise RuntimeError(message)
+        if self._incoming.closed:
+            raise closed(self, method)
+        if not self._writes:
+            message = f"{method}() on a stream that is open for reading only"
+            raise io.UnsupportedOperation(message)
+        if self._write_error is not None:
+            error, self._write_error = self._write_error, None
+            raise error
+
+    def _write_now(self, data: bytes | memoryview) -> int:
+        """Write as much as the system takes now; return how much."""
+        try:
+            if not self._shared:
+                return os.write(self._fd, data)
+            os.set_blocking(self._fd, False)
+            try:
+                return os.write(self._fd, data)
+            finally:
+                os.set_blocking(self._fd, True)
+        except BlockingIOError:
+            return 0
+
+    def write_later(self, data: bytes) -> None:
+        """Have data sent after all that is unsent, with nobody to wait for it."""
+        self._unsent = bytes(self._unsent) + data
+        if self._write_watch is None:
+            self._use(asyncio.get_running_loop())
+            self._write_watch = StreamWatcher(self, self._table, WRITE)
+
+    async def _flushed(self) -> None:
+        """Wait until nothing is unsent."""
+        loop = asyncio.get_running_loop()
+        self._use(loop)
+        self._writer = waiter = loop.create_future()
+        try:
+            if self._write_watch is None:
+                self._write_watch = StreamWatcher(self, self._table, WRITE)
+            await waiter
+        finally:
+            self._writer = None
+            # A writer that is cancelled gets its buffer back, and may change it.
+            unsent, self._unsent = self._unsent, bytes(self._unsent)
+            if isinstance(unsent, memoryview):
+                unsent.release()
+
+    def on_writable(self) -> bool:
+        """Send what is unsent; return whether to watch no longer. The loop calls it."""
+        waiter = self._writer
+        try:
+            sent = self._write_now(self._unsent)
+        except OSError as error:
+            self._unsent = b""
+            self._write_watch = None
+            if waiter is None or waiter.done():
+                self._write_error = error
+            else:
+                waiter.set_exception(error)
+            return True
+        unsent, self._unsent = self._unsent, self._unsent[sent:]
+        if isinstance(unsent, memoryview):
+            unsent.release()
+        if self._unsent:
+            return False
+        self._write_watch = None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+        return True
+
+    # What a subclass has
+
+    def close(self) -> None:
+        """Close the file."""
+        raise NotImplementedError
+
+    def _use(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wait in this loop from now on; one that was used before has ended."""
+        raise NotImplementedError
+
+
+class flat:  # noqa: N801  (a context manager, read as a word)
+    """The bytes of a buffer one after the other, for `with`, which gives the buffer back.
+
+    Raises: TypeError for what is no buffer.
+    """
+
+    def __init__(self, data: bytes | bytearray | memoryview) -> None:
+        try:
+            self._view = memoryview(data)
+        except TypeError:
+            message = f"write() was given {data!r:.80}: pass bytes, as from text.encode()"
+            raise TypeError(message) from None
+
+    def __enter__(self) -> bytes | memoryview:
+        if not self._view.c_contiguous:
+            return self._view.tobytes()
+        self._flat = self._view.cast("B")
+        return self._flat
+
+    def __exit__(self, *_error: object) -> None:
+        if self._view.c_contiguous:
+            self._flat.release()
+        self._view.release()
