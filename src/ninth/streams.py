@@ -73,9 +73,10 @@ class Stream(Reading, Writing):
             file.setblocking(False)
         elif self._changed:
             os.set_blocking(self._fd, False)
-        direct = not self._shared and (stat.S_ISFIFO(self._kind) or stat.S_ISSOCK(self._kind))
+        is_socket = stat.S_ISSOCK(self._kind)
+        direct = not self._shared and (is_socket or stat.S_ISFIFO(self._kind))
         reads = mode & os.O_ACCMODE != os.O_WRONLY
-        self._incoming = Incoming(file, self._fd, reads, direct)
+        self._incoming = Incoming(file, self._fd, reads, direct, is_socket)
         self._read_watch: StreamWatcher | None = None
         self._wanted = MOST
         # Whether the end of the file was met by a reader that was cancelled meanwhile.

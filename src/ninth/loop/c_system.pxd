@@ -67,6 +67,15 @@ cdef inline bytes read_small(int fd, char *shared, Py_ssize_t size):
         PyErr_SetFromErrno(OSError)
     return PyBytes_FromStringAndSize(shared, count)
 
+cdef inline bytes receive_small(int fd, char *shared, Py_ssize_t size):
+    """Do what read_small() does, for a socket."""
+    cdef ssize_t count = c_recv(fd, shared, size, 0)
+    if count < 0:
+        if errno == EAGAIN or errno == EINTR:
+            return None
+        PyErr_SetFromErrno(OSError)
+    return PyBytes_FromStringAndSize(shared, count)
+
 cdef inline bytes read_large(int fd, Py_ssize_t size):
     """Read straight into the object that is returned, as read_small() otherwise."""
     cdef PyObject *data = new_bytes(NULL, size)

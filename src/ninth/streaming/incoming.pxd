@@ -13,6 +13,7 @@ cdef class Incoming(Source):
     cdef public int fd
     cdef public bint reads
     cdef public bint direct
+    cdef public bint socket
     cdef public Held held
     cdef public bint eager
     cdef public object reader
@@ -35,6 +36,9 @@ cdef class DirectRead(DirectWait):
     cdef public object data
     cdef public Py_ssize_t size
     cdef public bint more
+    @cython.locals(incoming=Incoming, count=Py_ssize_t)
+    cpdef bint advance(self) except *
+    cpdef object value(self)
 
 @cython.locals(sent=Py_ssize_t)
-cpdef Py_ssize_t write_now(int fd, bytes data) except -1
+cpdef Py_ssize_t write_now(int fd, bytes data, bint socket) except -1

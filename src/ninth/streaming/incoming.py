@@ -31,9 +31,16 @@ else:
 if cython.compiled:
     from cython.cimports.cpython.bytes import PyBytes_AS_STRING, PyBytes_GET_SIZE
     from cython.cimports.cpython.exc import PyErr_SetFromErrno
-    from cython.cimports.ninth.loop.c_system import EAGAIN, c_write, read_small
+    from cython.cimports.ninth.loop.c_system import (
+        EAGAIN,
+        MSG_NOSIGNAL,
+        c_send,
+        c_write,
+        read_small,
+        receive_small,
+    )
     from cython.cimports.ninth.loop.c_system import errno as c_errno
-    from cython.cimports.ninth.waiting.direct import add, remove
+    from cython.cimports.ninth.waiting.direct import add, iterate_by_slot, remove
 else:
     from ninth.waiting.direct import add, remove
 
@@ -45,7 +52,8 @@ class Incoming(Source):
     """The reading side of a stream.
 
     held: what was read and not taken. reads: whether the file can be read at all.
-    direct: whether it can be read by its number, without blocking.
+    direct: whether it can be read by its number, without blocking. socket: whether it is one, for
+    which the system has calls that cost less.
     eager: whether there may be data that no event tells about before it is looked for: after a
     read that got less than it asked for, the file is taken to be empty, and the next one waits at
     once.
@@ -67,15 +75,17 @@ class Incoming(Source):
         "loop",
         "reader",
         "reads",
+        "socket",
         "watched",
     )
 
-    def __init__(self, file: Any, fd: int, reads: bool, direct: bool) -> None:
+    def __init__(self, file: Any, fd: int, reads: bool, direct: bool, socket: bool) -> None:
         self.interest = READ
         self.file = file
         self.fd = fd
         self.reads = reads
         self.direct = direct
+        self.socket = socket
         self.held = Held()
         self.eager = True
         self.reader: Any = None
@@ -99,7 +109,10 @@ class Incoming(Source):
     def read_now(self, size: int) -> bytes | None:
         """Read what is there, of a direct file; None if there is nothing. Raises: OSError."""
         if cython.compiled:
-            data = read_small(self.fd, shared, size)  # type: ignore[name-defined]  # noqa: F821
+            if self.socket:
+                data = receive_small(self.fd, shared, size)  # type: ignore[name-defined]  # noqa: F821
+            else:
+                data = read_small(self.fd, shared, size)  # type: ignore[name-defined]  # noqa: F821
         else:
             try:
                 data = os.read(self.fd, size)
@@ -192,38 +205,40 @@ class DirectRead(DirectWait):
     def __await__(self) -> DirectRead:
         return self
 
-    def __next__(self) -> Any:
-        """Read, or begin to wait; and when the task runs again, return what was read."""
+    def advance(self) -> bool:
+        """Read, or begin to wait; return whether to wait now."""
         incoming = self.incoming
         if self.over:
-            # First: who reads next may begin before this object goes.
             if incoming.reader is self:
                 incoming.reader = None
             if self.error is not None:
                 raise self.error
-            data = self.data
-            self.data = None
-            raise StopIteration(data)
+            return False
         if not self.begun:
             self.begun = True
             if not self.more:
                 incoming.check("read")
                 count = incoming.held.size()
                 if count:
-                    self.over = True
-                    raise StopIteration(incoming.held.take(min(count, self.size)))
-            if incoming.eager:
-                data = incoming.read_now(self.size)
-                if data is not None:
-                    self.over = True
-                    raise StopIteration(data)
+                    self.data = incoming.held.take(min(count, self.size))
+            if self.data is None and incoming.eager:
+                self.data = incoming.read_now(self.size)
+            if self.data is not None:
+                self.over = True
+                return False
             if not incoming.watched:
                 incoming.watch()
             incoming.reader = self
         elif self._asyncio_future_blocking:
             raise RuntimeError("this wait needs a task: await it in a coroutine that asyncio runs")
         self._asyncio_future_blocking = True
-        return self
+        return True
+
+    def value(self) -> bytes | None:
+        """Return what was read, once."""
+        data = self.data
+        self.data = None
+        return data
 
     def close(self) -> None:
         """Stop waiting: the coroutine is thrown away, or cancelled. Nothing is lost."""
@@ -240,10 +255,13 @@ class DirectRead(DirectWait):
         self.wake()
 
 
-def write_now(fd: int, data: bytes) -> int:
+def write_now(fd: int, data: bytes, socket: bool) -> int:
     """Write as much as the system takes now; return how much. Raises: OSError."""
     if cython.compiled:
-        sent = c_write(fd, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+        if socket:
+            sent = c_send(fd, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), MSG_NOSIGNAL)
+        else:
+            sent = c_write(fd, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
         if sent < 0:
             if c_errno != EAGAIN:
                 PyErr_SetFromErrno(OSError)
@@ -253,3 +271,7 @@ def write_now(fd: int, data: bytes) -> int:
         return os.write(fd, data)
     except BlockingIOError:
         return 0
+
+
+if cython.compiled:
+    iterate_by_slot(DirectRead)

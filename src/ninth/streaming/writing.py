@@ -62,7 +62,7 @@ class Writing:
         ):
             self._check_writer("write")
         if type(data) is bytes and not self._unsent and not self._shared:
-            sent = write_now(self._fd, data)
+            sent = write_now(self._fd, data, self._incoming.socket)
             if sent == len(data):
                 return
             data = data[sent:]

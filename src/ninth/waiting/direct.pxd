@@ -1,4 +1,6 @@
 cimport cython
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
 
 from ninth.loop.core cimport Core
 from ninth.loop.watch cimport Source, Watch
@@ -41,6 +43,29 @@ cdef class DirectWait(Source):
     cdef public object callback
     cdef public object context
     cdef public object error
+    cpdef bint advance(self) except *
+    cpdef object value(self)
     cpdef wake(self)
     cpdef bint on_events(self, int mask) except *
     cpdef bint is_open(self) except *
+
+cdef extern from "Python.h":
+    void set_error "PyErr_SetObject" (object kind, object value) noexcept
+    void type_modified "PyType_Modified" (object kind) noexcept
+    ctypedef PyObject *(*iternextfunc)(PyObject *)
+    ctypedef struct PyTypeObject:
+        iternextfunc tp_iternext
+
+cdef inline PyObject *next_of(PyObject *wait) except NULL:
+    """Do what __next__() does; the end is told without a traceback."""
+    if (<DirectWait>wait).advance():
+        Py_INCREF(<object>wait)
+        return wait
+    value = (<DirectWait>wait).value()
+    set_error(StopIteration, value)
+    return NULL
+
+cdef inline void iterate_by_slot(object kind) noexcept:
+    """Have a class iterate by next_of()."""
+    (<PyTypeObject *>kind).tp_iternext = <iternextfunc>next_of
+    type_modified(kind)
