@@ -23,7 +23,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ninth.errors import FileClosedError
 from ninth.loop.core import Core
+from ninth.streaming.ends import Ends
 from ninth.streaming.incoming import MOST, DirectRead, Incoming
+from ninth.streaming.outgoing import Outgoing
 from ninth.streaming.reading import Reading
 from ninth.streaming.watcher import StreamWatcher
 from ninth.streaming.writing import Writing
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 PTY_MASTER = os.makedev(5, 2)
 
 
-class Stream(Reading, Writing):
+class Stream(Reading, Writing, Ends):
     """Bytes and lines over an open file.
 
         stream = ninth.Stream(sys.stdin.buffer)
@@ -63,7 +65,6 @@ class Stream(Reading, Writing):
         self.file: Any = file
         mode, self._kind = self._look()
         self._identity = identity(self._fd)
-        self._writes = mode & os.O_ACCMODE != os.O_RDONLY
         blocking = not mode & os.O_NONBLOCK and not stat.S_ISREG(self._kind)
         # Shared with others, who count on its blocking.
         self._shared = blocking and (self._fd <= 2 or os.isatty(self._fd))
@@ -76,12 +77,16 @@ class Stream(Reading, Writing):
         is_socket = stat.S_ISSOCK(self._kind)
         direct = not self._shared and (is_socket or stat.S_ISFIFO(self._kind))
         reads = mode & os.O_ACCMODE != os.O_WRONLY
-        self._incoming = Incoming(file, self._fd, reads, direct, is_socket)
+        writes = mode & os.O_ACCMODE != os.O_RDONLY
+        super().__init__(
+            Incoming(file, self._fd, reads, direct, is_socket),
+            Outgoing(file, self._fd, writes, not self._shared, is_socket),
+        )
         self._read_watch: StreamWatcher | None = None
         self._wanted = MOST
         # Whether the end of the file was met by a reader that was cancelled meanwhile.
         self._ended = False
-        self._begin_writing()
+        self._write_watch: StreamWatcher | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._table: Table
         if isinstance(file, io.BufferedReader | io.BufferedRandom | io.BufferedRWPair):
@@ -230,7 +235,7 @@ class Stream(Reading, Writing):
         if self.closed:
             return
         self._drop_watches()
-        self._incoming.closed = True
+        self._incoming.closed = self._outgoing.closed = True
         # It may have been closed behind our back, and its number be another file's.
         with contextlib.suppress(OSError):
             if is_same(self.file, self._fd) and identity(self._fd) == self._identity:
@@ -253,20 +258,20 @@ class Stream(Reading, Writing):
         """Do the same as aclose(), where nothing can be awaited."""
         if self.closed:
             return
-        if self._unsent and self._writer is None:
+        if self._outgoing.unsent and self._outgoing.writer is None:
             try:
-                self._write_now(self._unsent)
+                self._write_now(self._outgoing.unsent)
             except OSError:
                 # Who wrote it was cancelled and is no longer there to be told.
-                self._unsent = b""
-        self._incoming.closed = True
+                self._outgoing.unsent = b""
+        self._incoming.closed = self._outgoing.closed = True
         self.on_closed(None)
         close(self.file)
 
     def on_closed(self, error: FileClosedError | None) -> None:
         """Wake who waits: the file was closed, by us or by somebody else."""
         self._drop_watches()
-        for waiter in (self._incoming.reader, self._writer):
+        for waiter in (self._incoming.reader, self._outgoing.writer):
             if waiter is not None and not waiter.done():
                 waiter.set_exception(error or closed_meanwhile(self))
 

@@ -39,6 +39,3 @@ cdef class DirectRead(DirectWait):
     @cython.locals(incoming=Incoming, count=Py_ssize_t)
     cpdef bint advance(self) except *
     cpdef object value(self)
-
-@cython.locals(sent=Py_ssize_t)
-cpdef Py_ssize_t write_now(int fd, bytes data, bint socket) except -1

@@ -29,17 +29,7 @@ else:
     from ninth.loop import uncompiled as cython
 
 if cython.compiled:
-    from cython.cimports.cpython.bytes import PyBytes_AS_STRING, PyBytes_GET_SIZE
-    from cython.cimports.cpython.exc import PyErr_SetFromErrno
-    from cython.cimports.ninth.loop.c_system import (
-        EAGAIN,
-        MSG_NOSIGNAL,
-        c_send,
-        c_write,
-        read_small,
-        receive_small,
-    )
-    from cython.cimports.ninth.loop.c_system import errno as c_errno
+    from cython.cimports.ninth.loop.c_system import read_small, receive_small
     from cython.cimports.ninth.waiting.direct import add, iterate_by_slot, remove
 else:
     from ninth.waiting.direct import add, remove
@@ -253,24 +243,6 @@ class DirectRead(DirectWait):
         """Wake the task with an error."""
         self.error = error
         self.wake()
-
-
-def write_now(fd: int, data: bytes, socket: bool) -> int:
-    """Write as much as the system takes now; return how much. Raises: OSError."""
-    if cython.compiled:
-        if socket:
-            sent = c_send(fd, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), MSG_NOSIGNAL)
-        else:
-            sent = c_write(fd, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
-        if sent < 0:
-            if c_errno != EAGAIN:
-                PyErr_SetFromErrno(OSError)
-            return 0
-        return sent  # type: ignore[no-any-return]
-    try:
-        return os.write(fd, data)
-    except BlockingIOError:
-        return 0
 
 
 if cython.compiled:

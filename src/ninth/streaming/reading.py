@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import codecs
-from typing import TYPE_CHECKING, Any, Self
+from typing import Self
 
-from ninth.streaming.incoming import MOST, DirectRead, Incoming
+from ninth.streaming.incoming import MOST, Incoming
 from ninth.streaming.lines import Lines
-
-if TYPE_CHECKING:
-    from collections.abc import Coroutine
 
 LIMIT = 65536
 
@@ -28,21 +25,6 @@ class Reading:
     def pending(self) -> int:
         """Return how many bytes were read from the file, and not yet from here."""
         return self._incoming.held.size()
-
-    def read(self, max_bytes: int = MOST) -> Coroutine[Any, Any, bytes]:
-        """Wait until there is something to read, and return up to max_bytes of it.
-
-        Returns: b"" at the end of the file.
-        Raises: ValueError for max_bytes below one; BusyError if another task reads; FileClosedError
-        if the stream is closed, or gets closed meanwhile; OSError from the system.
-        Cancelling: nothing is lost.
-        """
-        incoming = self._incoming
-        loop = incoming.loop
-        # On ninth's loop one object and no frame: what reads most is worth a way of its own.
-        if loop is not None and loop is running_loop() and max_bytes > 0:
-            return DirectRead(incoming, max_bytes, False)
-        return self._read(max_bytes)
 
     async def _read(self, max_bytes: int) -> bytes:
         """Do what read() does, for any file on any loop."""
@@ -213,14 +195,6 @@ class Reading:
     def _waiting_bytes(self) -> int:
         """Return how many bytes can be read now, beside those that are held."""
         raise NotImplementedError
-
-
-def running_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the loop that is running in this thread, None if none is."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
 
 
 def check_limit(limit: int) -> None:

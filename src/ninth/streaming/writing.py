@@ -14,14 +14,12 @@ import socket
 import stat
 from typing import TYPE_CHECKING, Any
 
-from ninth.errors import BusyError
-from ninth.streaming.incoming import write_now
 from ninth.streaming.watcher import StreamWatcher
-from ninth.waiting.files import closed
 from ninth.waiting.watchers import WRITE
 
 if TYPE_CHECKING:
     from ninth.streaming.incoming import Incoming
+    from ninth.streaming.outgoing import Outgoing
     from ninth.waiting.watchers import Table
 
 
@@ -32,52 +30,27 @@ class Writing:
     _fd: int
     _kind: int
     _incoming: Incoming
-    _writes: bool
+    _outgoing: Outgoing
+    _write_watch: StreamWatcher | None
     # Its non-blocking mode is that of other processes too, and is set around single calls only.
     _shared: bool
     _loop: asyncio.AbstractEventLoop | None
     _table: Table
 
-    def _begin_writing(self) -> None:
-        self._unsent: bytes | memoryview = b""
-        self._writer: asyncio.Future[None] | None = None
-        self._write_watch: StreamWatcher | None = None
-        self._write_error: OSError | None = None
-        self._write_ended = False
-
-    async def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Write all of the data, and wait until the system has taken it.
-
-        Raises: BusyError if another task writes; FileClosedError if the stream is closed, or gets
-        closed meanwhile; BrokenPipeError and other OSErrors from the system; RuntimeError after
-        write_eof().
-        Cancelling: the rest is sent all the same, before what is written next.
-        """
-        if (
-            self._writer is not None
-            or self._write_ended
-            or self._write_error is not None
-            or self._incoming.closed
-            or not self._writes
-        ):
-            self._check_writer("write")
-        if type(data) is bytes and not self._unsent and not self._shared:
-            sent = write_now(self._fd, data, self._incoming.socket)
-            if sent == len(data):
-                return
-            data = data[sent:]
+    async def _write(self, data: bytes | bytearray | memoryview) -> None:
         if type(data) is bytes:
-            await self._write(data)
+            await self._write_all(data)
         else:
             with flat(data) as view:
-                await self._write(view)
+                await self._write_all(view)
 
-    async def _write(self, data: bytes | memoryview) -> None:
-        if self._unsent:
+    async def _write_all(self, data: bytes | memoryview) -> None:
+        outgoing = self._outgoing
+        if outgoing.unsent:
             await self._flushed()
         sent = self._write_now(data)
         if sent < len(data):
-            self._unsent = memoryview(data)[sent:]
+            outgoing.unsent = memoryview(data)[sent:]
             await self._flushed()
 
     async def write_eof(self) -> None:
@@ -87,10 +60,10 @@ class Writing:
         Raises: io.UnsupportedOperation for terminals and what else has no end of its own; else
         as write().
         """
-        if self._write_ended:
+        if self._outgoing.ended:
             return
-        self._check_writer("write_eof")
-        if self._unsent:
+        self._outgoing.check("write_eof")
+        if self._outgoing.unsent:
             await self._flushed()
         if stat.S_ISSOCK(self._kind):
             sock = socket.socket(fileno=self._fd)
@@ -103,23 +76,7 @@ class Writing:
         else:
             message = f"write_eof() on {self.file!r}, which has no end that could be sent"
             raise io.UnsupportedOperation(message)
-        self._write_ended = True
-
-    def _check_writer(self, method: str) -> None:
-        if self._writer is not None:
-            message = f"{method}(): somebody else writes to this stream: only one can at a time"
-            raise BusyError(message)
-        if self._write_ended:
-            message = f"{method}() after write_eof(): nothing can follow the end"
-            raise RuntimeError(message)
-        if self._incoming.closed:
-            raise closed(self, method)
-        if not self._writes:
-            message = f"{method}() on a stream that is open for reading only"
-            raise io.UnsupportedOperation(message)
-        if self._write_error is not None:
-            error, self._write_error = self._write_error, None
-            raise error
+        self._outgoing.ended = True
 
     def _write_now(self, data: bytes | memoryview) -> int:
         """Write as much as the system takes now; return how much."""
@@ -136,7 +93,7 @@ class Writing:
 
     def write_later(self, data: bytes) -> None:
         """Have data sent after all that is unsent, with nobody to wait for it."""
-        self._unsent = bytes(self._unsent) + data
+        self._outgoing.unsent = bytes(self._outgoing.unsent) + data
         if self._write_watch is None:
             self._use(asyncio.get_running_loop())
             self._write_watch = StreamWatcher(self, self._table, WRITE)
@@ -145,35 +102,35 @@ class Writing:
         """Wait until nothing is unsent."""
         loop = asyncio.get_running_loop()
         self._use(loop)
-        self._writer = waiter = loop.create_future()
+        self._outgoing.writer = waiter = loop.create_future()
         try:
             if self._write_watch is None:
                 self._write_watch = StreamWatcher(self, self._table, WRITE)
             await waiter
         finally:
-            self._writer = None
+            self._outgoing.writer = None
             # A writer that is cancelled gets its buffer back, and may change it.
-            unsent, self._unsent = self._unsent, bytes(self._unsent)
+            unsent, self._outgoing.unsent = self._outgoing.unsent, bytes(self._outgoing.unsent)
             if isinstance(unsent, memoryview):
                 unsent.release()
 
     def on_writable(self) -> bool:
         """Send what is unsent; return whether to watch no longer. The loop calls it."""
-        waiter = self._writer
+        waiter = self._outgoing.writer
         try:
-            sent = self._write_now(self._unsent)
+            sent = self._write_now(self._outgoing.unsent)
         except OSError as error:
-            self._unsent = b""
+            self._outgoing.unsent = b""
             self._write_watch = None
             if waiter is None or waiter.done():
-                self._write_error = error
+                self._outgoing.error = error
             else:
                 waiter.set_exception(error)
             return True
-        unsent, self._unsent = self._unsent, self._unsent[sent:]
+        unsent, self._outgoing.unsent = self._outgoing.unsent, self._outgoing.unsent[sent:]
         if isinstance(unsent, memoryview):
             unsent.release()
-        if self._unsent:
+        if self._outgoing.unsent:
             return False
         self._write_watch = None
         if waiter is not None and not waiter.done():

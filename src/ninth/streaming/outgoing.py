@@ -1,0 +1,194 @@
+"""What a stream is to write: what is unsent, who writes, and the file.
+
+A write that the system takes at once, as most, costs one object on any loop. The rest is left to a
+coroutine of the stream.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from ninth.errors import BusyError
+from ninth.waiting.files import closed
+
+if TYPE_CHECKING:
+    import cython
+else:
+    from ninth.loop import uncompiled as cython
+
+if cython.compiled:
+    from cython.cimports.cpython.bytes import PyBytes_AS_STRING, PyBytes_GET_SIZE
+    from cython.cimports.cpython.exc import PyErr_SetFromErrno
+    from cython.cimports.ninth.loop.c_system import EAGAIN, MSG_NOSIGNAL, c_send, c_write
+    from cython.cimports.ninth.loop.c_system import errno as c_errno
+
+
+class Outgoing:
+    """The writing side of a stream.
+
+    writes: whether the file can be written at all. direct: whether it can be by its number, without
+    blocking. socket: whether it is one, for which the system has a call that costs less.
+    unsent: what the system is to get yet. writer: the future of who waits for that, None if nobody
+    does. error: what the rest of a cancelled write met. ended: nothing can follow.
+    closed: the stream is.
+    Thread-safe: no.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "closed",
+        "direct",
+        "ended",
+        "error",
+        "fd",
+        "file",
+        "socket",
+        "unsent",
+        "writer",
+        "writes",
+    )
+
+    def __init__(self, file: Any, fd: int, writes: bool, direct: bool, socket: bool) -> None:
+        self.file = file
+        self.fd = fd
+        self.writes = writes
+        self.direct = direct
+        self.socket = socket
+        self.unsent: Any = b""
+        self.writer: Any = None
+        self.error: OSError | None = None
+        self.ended = False
+        self.closed = False
+
+    def check(self, method: str) -> None:
+        """Refuse a writer. Raises: as Stream.write()."""
+        if self.writer is not None:
+            message = f"{method}(): somebody else writes to this stream: only one can at a time"
+            raise BusyError(message)
+        if self.ended:
+            message = f"{method}() after write_eof(): nothing can follow the end"
+            raise RuntimeError(message)
+        if self.closed:
+            raise closed(self.file, method)
+        if not self.writes:
+            message = f"{method}() on a stream that is open for reading only"
+            raise io.UnsupportedOperation(message)
+        if self.error is not None:
+            error = self.error
+            self.error = None
+            raise error
+
+    def write_now(self, data: bytes) -> int:
+        """Write as much as the system takes now; return how much. Raises: OSError."""
+        if cython.compiled:
+            if self.socket:
+                sent = c_send(
+                    self.fd, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), MSG_NOSIGNAL
+                )
+            else:
+                sent = c_write(self.fd, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+            if sent < 0:
+                if c_errno != EAGAIN:
+                    PyErr_SetFromErrno(OSError)
+                return 0
+            return sent  # type: ignore[no-any-return]
+        try:
+            return os.write(self.fd, data)
+        except BlockingIOError:
+            return 0
+
+
+class DirectWrite:
+    """One write; await it until the system has taken all of the data.
+
+    stream: whose coroutine `_write` takes over what the system does not take at once.
+    """
+
+    __slots__ = ("__weakref__", "data", "outgoing", "rest", "stream")
+
+    def __init__(self, outgoing: Outgoing, stream: Any, data: Any) -> None:
+        self.outgoing = outgoing
+        self.stream = stream
+        self.data = data
+        # The coroutine of what is left; the object itself until it has begun.
+        self.rest: Any = self
+
+    def __await__(self) -> DirectWrite:
+        return self
+
+    def __iter__(self) -> DirectWrite:
+        return self
+
+    def __next__(self) -> Any:
+        """Write; return what the task has to wait for before the next step."""
+        # Compiled, next_step() does the same, and takes the place of this.
+        step = self.step()
+        if step is self:
+            raise StopIteration
+        return step
+
+    def step(self) -> Any:
+        """Write, or go on with what is left; return itself at the end."""
+        if self.rest is self:
+            outgoing = self.outgoing
+            data = self.data
+            self.rest = None
+            self.data = None
+            if (
+                outgoing.writer is not None
+                or outgoing.ended
+                or outgoing.closed
+                or outgoing.error is not None
+                or not outgoing.writes
+            ):
+                outgoing.check("write")
+            if type(data) is bytes and outgoing.direct and not outgoing.unsent:
+                sent = outgoing.write_now(data)
+                if sent == len(data):
+                    return self
+                data = data[sent:]
+            self.rest = self.stream._write(data)
+        elif self.rest is None:
+            raise RuntimeError("this write() was awaited already")
+        try:
+            return self.rest.send(None)
+        except StopIteration:
+            self.rest = None
+            return self
+
+    def send(self, _value: Any) -> Any:
+        """Do what next() does."""
+        return self.__next__()
+
+    def throw(self, kind: Any, value: Any = None, traceback: Any = None) -> Any:
+        """Raise in the coroutine of what is left; what was begun is sent to its end."""
+        if value is None:
+            value = kind() if isinstance(kind, type) else kind
+        if traceback is not None:
+            value = value.with_traceback(traceback)
+        rest = self.rest
+        if rest is None or rest is self:
+            self.rest = None
+            raise value
+        return rest.throw(value)
+
+    def close(self) -> None:
+        """Do no more: the coroutine that awaits it is thrown away."""
+        rest = self.rest
+        self.rest = None
+        if rest is not None and rest is not self:
+            rest.close()
+
+    def __del__(self) -> None:
+        if self.rest is self:
+            message = (
+                "write() was called and never awaited: nothing was sent; await stream.write(…)"
+            )
+            warnings.warn(message, RuntimeWarning, stacklevel=2, source=self)
+
+
+if cython.compiled:
+    iterate_by_slot(DirectWrite)  # type: ignore[name-defined]  # noqa: F821
