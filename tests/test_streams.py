@@ -649,3 +649,12 @@ async def test_bad_arguments() -> None:
                 await call
         with pytest.raises(LookupError):
             reader.lines(encoding="no-such")
+
+
+@on_each_loop
+async def test_a_write_that_nobody_awaits_says_so() -> None:
+    async with pair() as (one, other):
+        with pytest.warns(RuntimeWarning, match="never awaited: nothing was sent"):
+            one.write(b"lost")  # type: ignore[unused-coroutine]
+        await one.write(b"sent")
+        assert await other.read() == b"sent"

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ninth.errors import FileClosedError
 from ninth.loop.core import Core
 from ninth.streaming.ends import Ends
-from ninth.streaming.incoming import MOST, DirectRead, Incoming
+from ninth.streaming.incoming import MOST, Incoming, new_read
 from ninth.streaming.outgoing import Outgoing
 from ninth.streaming.reading import Reading
 from ninth.streaming.watcher import StreamWatcher
@@ -156,7 +156,7 @@ class Stream(Reading, Writing, Ends):
         if loop is not self._loop:
             self._use(loop)
         if incoming.loop is not None:
-            data = await DirectRead(incoming, wanted, True)
+            data = await new_read(incoming, wanted, True)
             incoming.held.put(data)
             return bool(data)
         if incoming.eager:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from ninth.streaming.incoming import MOST, DirectRead, Incoming
-from ninth.streaming.outgoing import DirectWrite, Outgoing
+from ninth.streaming.incoming import MOST, Incoming
+from ninth.streaming.outgoing import Outgoing
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -17,7 +17,12 @@ else:
 
 if cython.compiled:
     from cython.cimports.cpython.pythread import PyThread_get_thread_ident as get_ident
+    from cython.cimports.ninth.streaming.incoming import new_read
+    from cython.cimports.ninth.streaming.outgoing import new_write
 else:
+    from ninth.streaming.incoming import new_read
+    from ninth.streaming.outgoing import new_write
+
     get_ident = threading.get_ident
 
 
@@ -42,7 +47,7 @@ class Ends:
         core = incoming.core
         # On ninth's loop one object and no frame: what reads most is worth a way of its own.
         if core is not None and core.thread == get_ident() and max_bytes > 0:
-            return DirectRead(incoming, max_bytes, False)
+            return new_read(incoming, max_bytes, False)  # type: ignore[no-any-return]
         return self._read(max_bytes)
 
     def write(self, data: bytes | bytearray | memoryview) -> Coroutine[Any, Any, None]:
@@ -53,7 +58,7 @@ class Ends:
         write_eof().
         Cancelling: the rest is sent all the same, before what is written next.
         """
-        return DirectWrite(self._outgoing, self, data)
+        return new_write(self._outgoing, self, data)  # type: ignore[no-any-return]
 
     def _read(self, max_bytes: int) -> Coroutine[Any, Any, bytes]:
         """Do what read() does, for any file on any loop."""

@@ -39,3 +39,6 @@ cdef class DirectRead(DirectWait):
     @cython.locals(incoming=Incoming, count=Py_ssize_t)
     cpdef bint advance(self) except *
     cpdef object value(self)
+
+@cython.locals(read=DirectRead)
+cpdef DirectRead new_read(Incoming incoming, Py_ssize_t size, bint more)

@@ -169,28 +169,17 @@ class Incoming(Source):
 class DirectRead(DirectWait):
     """One read; await it for the bytes, empty at the end of the file.
 
-    size: how many bytes it takes at most. more: whether to wait for more, whatever is held, and
-    though the stream is claimed by whoever asks. data: what was read while it waited.
+    Made by new_read(). size: how many bytes it takes at most. more: whether to wait for more,
+    whatever is held, and though the stream is claimed by whoever asks. data: what was read while it
+    waited.
     """
 
     __slots__ = ("data", "incoming", "more", "size")
 
-    def __init__(self, incoming: Incoming, size: int, more: bool) -> None:
-        self.incoming = incoming
-        self.more = more
-        self.size = min(size, MOST)
-        self.core = incoming.core  # type: ignore[assignment]
-        self.loop = incoming.loop
-        self.file = None
-        self.fd = incoming.fd
-        self.interest = READ
-        self.callback = None
-        self.context = None
-        self.error = None
-        self.begun = False
-        self.over = False
-        self._asyncio_future_blocking = False
-        self.data: bytes | None = None
+    data: bytes | None
+    incoming: Incoming
+    more: bool
+    size: int
 
     def __await__(self) -> DirectRead:
         return self
@@ -243,6 +232,23 @@ class DirectRead(DirectWait):
         """Wake the task with an error."""
         self.error = error
         self.wake()
+
+
+def new_read(incoming: Incoming, size: int, more: bool) -> DirectRead:
+    """Return a read, made without a call of its class."""
+    read = DirectRead.__new__(DirectRead)
+    read.incoming = incoming
+    read.more = more
+    read.size = min(size, MOST)
+    read.core = incoming.core  # type: ignore[assignment]
+    read.loop = incoming.loop
+    read.fd = incoming.fd
+    read.interest = READ
+    if not cython.compiled:
+        # Which C does by itself.
+        read.file = read.callback = read.context = read.error = read.data = None
+        read.begun = read.over = read._asyncio_future_blocking = False
+    return read
 
 
 if cython.compiled:

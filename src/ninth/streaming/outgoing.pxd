@@ -22,10 +22,14 @@ cdef class DirectWrite:
     cdef public Outgoing outgoing
     cdef public object stream
     cdef public object data
+    cdef public bint begun
     cdef public object rest
     cdef object __weakref__
     @cython.locals(outgoing=Outgoing, sent=Py_ssize_t)
     cpdef object step(self)
+
+@cython.locals(write=DirectWrite)
+cpdef DirectWrite new_write(Outgoing outgoing, object stream, object data)
 
 cdef extern from "Python.h":
     ctypedef PyObject *(*iternextfunc)(PyObject *)

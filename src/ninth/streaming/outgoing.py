@@ -102,19 +102,19 @@ class Outgoing:
 
 
 class DirectWrite:
-    """One write; await it until the system has taken all of the data.
+    """One write; await it until the system has taken all of the data. Made by new_write().
 
     stream: whose coroutine `_write` takes over what the system does not take at once.
+    begun: whether it was awaited. rest: that coroutine, None before and afterwards.
     """
 
-    __slots__ = ("__weakref__", "data", "outgoing", "rest", "stream")
+    __slots__ = ("__weakref__", "begun", "data", "outgoing", "rest", "stream")
 
-    def __init__(self, outgoing: Outgoing, stream: Any, data: Any) -> None:
-        self.outgoing = outgoing
-        self.stream = stream
-        self.data = data
-        # The coroutine of what is left; the object itself until it has begun.
-        self.rest: Any = self
+    begun: bool
+    data: Any
+    outgoing: Outgoing
+    rest: Any
+    stream: Any
 
     def __await__(self) -> DirectWrite:
         return self
@@ -132,10 +132,10 @@ class DirectWrite:
 
     def step(self) -> Any:
         """Write, or go on with what is left; return itself at the end."""
-        if self.rest is self:
+        if not self.begun:
+            self.begun = True
             outgoing = self.outgoing
             data = self.data
-            self.rest = None
             self.data = None
             if (
                 outgoing.writer is not None
@@ -169,25 +169,35 @@ class DirectWrite:
             value = kind() if isinstance(kind, type) else kind
         if traceback is not None:
             value = value.with_traceback(traceback)
-        rest = self.rest
-        if rest is None or rest is self:
-            self.rest = None
+        self.begun = True
+        if self.rest is None:
             raise value
-        return rest.throw(value)
+        return self.rest.throw(value)
 
     def close(self) -> None:
         """Do no more: the coroutine that awaits it is thrown away."""
-        rest = self.rest
-        self.rest = None
-        if rest is not None and rest is not self:
-            rest.close()
+        self.begun = True
+        if self.rest is not None:
+            self.rest.close()
 
     def __del__(self) -> None:
-        if self.rest is self:
+        if not self.begun:
             message = (
                 "write() was called and never awaited: nothing was sent; await stream.write(…)"
             )
             warnings.warn(message, RuntimeWarning, stacklevel=2, source=self)
+
+
+def new_write(outgoing: Outgoing, stream: Any, data: Any) -> DirectWrite:
+    """Return a write, made without a call of its class."""
+    write = DirectWrite.__new__(DirectWrite)
+    write.outgoing = outgoing
+    write.stream = stream
+    write.data = data
+    if not cython.compiled:
+        write.begun = False
+        write.rest = None
+    return write
 
 
 if cython.compiled:

@@ -6,6 +6,7 @@ from ninth.loop.core cimport Core
 from ninth.loop.watch cimport Source, Watch
 
 cdef object running_loop
+cdef tuple OVER
 cdef long MOST_DESCRIPTORS
 cdef object STEADY
 
@@ -49,8 +50,32 @@ cdef class DirectWait(Source):
     cpdef bint on_events(self, int mask) except *
     cpdef bint is_open(self) except *
 
-cdef extern from "Python.h":
-    void set_error "PyErr_SetObject" (object kind, object value) noexcept
+cdef extern from *:
+    """
+    /* StopIteration with a value, without a traceback. For bytes mostly without a new object: who
+       fetches the value lets the exception go at once. It keeps the last value alive, which of
+       bytes nobody can see. */
+    static PyObject *spare_stop = NULL;
+    static void stop_with(PyObject *value) {
+    #if PY_VERSION_HEX >= 0x030C0000
+        if (!PyBytes_CheckExact(value)) {
+            PyErr_SetObject(PyExc_StopIteration, value);
+            return;
+        }
+        if (spare_stop == NULL) spare_stop = PyObject_CallNoArgs(PyExc_StopIteration);
+        if (spare_stop != NULL && Py_REFCNT(spare_stop) == 1) {
+            PyStopIterationObject *stop = (PyStopIterationObject *)spare_stop;
+            Py_INCREF(value);
+            Py_XSETREF(stop->value, value);
+            PyErr_SetRaisedException(Py_NewRef(spare_stop));
+            return;
+        }
+        PyErr_Clear();
+    #endif
+        PyErr_SetObject(PyExc_StopIteration, value);
+    }
+    """
+    void stop_with(PyObject *value) noexcept
     void type_modified "PyType_Modified" (object kind) noexcept
     ctypedef PyObject *(*iternextfunc)(PyObject *)
     ctypedef struct PyTypeObject:
@@ -62,7 +87,7 @@ cdef inline PyObject *next_of(PyObject *wait) except NULL:
         Py_INCREF(<object>wait)
         return wait
     value = (<DirectWait>wait).value()
-    set_error(StopIteration, value)
+    stop_with(<PyObject *>value)
     return NULL
 
 cdef inline void iterate_by_slot(object kind) noexcept:

@@ -18,6 +18,7 @@ import errno
 import weakref
 from io import BufferedReader, BufferedWriter, FileIO
 from socket import socket
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ninth.errors import FileClosedError
@@ -47,6 +48,15 @@ MOST_DESCRIPTORS = 2**30
 
 # A name of our own, which the compiled module finds quickly.
 running_loop = asyncio.get_running_loop
+
+
+# The argument for the callback of a task whose wait is over, as if it had waited for this future:
+# it asks for the result, and of a future of the very type that it knows it does so without a call.
+_over: asyncio.Future[None] = asyncio.Future(
+    loop=SimpleNamespace(get_debug=bool)  # type: ignore[arg-type]  # all that it asks a loop for
+)
+_over.set_result(None)
+OVER = (_over,)
 
 
 class DirectTable:
@@ -324,7 +334,7 @@ class DirectWait(Source):
         callback = self.callback
         if callback is not None:
             self.callback = None
-            self.core.ready.append(new_handle(callback, (self,), self.core, self.context))
+            self.core.ready.append(new_handle(callback, OVER, self.core, self.context))
 
     # For the loop
 
