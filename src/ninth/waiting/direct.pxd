@@ -50,6 +50,9 @@ cdef class DirectWait(Source):
     cpdef bint on_events(self, int mask) except *
     cpdef bint is_open(self) except *
 
+@cython.locals(wait=DirectWait)
+cdef DirectWait new_wait(Core core, object loop, object file, int fd, int interest)
+
 cdef extern from *:
     """
     /* StopIteration with a value, without a traceback. For bytes mostly without a new object: who

@@ -196,10 +196,10 @@ class FileCondition:
         if isinstance(core, Core):
             fd = number_of(file)
             if fd >= 0:
-                return DirectWait(core, loop, file, fd, self._interest)
+                return new_wait(core, loop, file, fd, self._interest)
             if not files.can_hold_data(file):
                 fd = files.descriptor(file, self._function)
-                return DirectWait(core, loop, file, fd, self._interest)
+                return new_wait(core, loop, file, fd, self._interest)
         return self._await_anywhere()
 
     def _await_anywhere(self) -> Any:
@@ -214,7 +214,7 @@ class DirectWait(Source):
     event; the iterator that the task's coroutine goes through; and what that gives to the task
     to be woken by, which needs the methods below of a future, and of asyncio's protocol for one.
 
-    interest: READ or WRITE. The value of the await is the file.
+    Made by new_wait(). interest: READ or WRITE. The value of the await is the file.
     """
 
     __slots__ = (
@@ -230,18 +230,16 @@ class DirectWait(Source):
         "over",
     )
 
-    def __init__(self, core: Core, loop: Any, file: Any, fd: int, interest: int) -> None:
-        self.core = core
-        self.loop = loop
-        self.file = file
-        self.fd = fd
-        self.interest = interest
-        self.callback: Any = None
-        self.context: Any = None
-        self.error: Any = None
-        self.begun = False
-        self.over = False
-        self._asyncio_future_blocking = False
+    _asyncio_future_blocking: bool
+    begun: bool
+    callback: Any
+    context: Any
+    core: Core
+    error: Any
+    fd: int
+    file: Any
+    loop: Any
+    over: bool
 
     # For the coroutine
 
@@ -364,6 +362,21 @@ class DirectWait(Source):
         if not self.over:
             self.error = error
             self.wake()
+
+
+def new_wait(core: Core, loop: Any, file: Any, fd: int, interest: int) -> DirectWait:
+    """Return a wait, made without a call of its class."""
+    wait = DirectWait.__new__(DirectWait)
+    wait.core = core
+    wait.loop = loop
+    wait.file = file
+    wait.fd = fd
+    wait.interest = interest
+    if not cython.compiled:
+        # Which C does by itself.
+        wait.callback = wait.context = wait.error = None
+        wait.begun = wait.over = wait._asyncio_future_blocking = False
+    return wait
 
 
 if cython.compiled:
