@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -123,6 +124,29 @@ def loop(request: pytest.FixtureRequest) -> str:
 def loop_factory(request: pytest.FixtureRequest) -> Factory:
     """What makes a new event loop, for each kind of them in turn."""
     return FACTORIES[request.param]
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The files of a key and of a certificate for localhost, which vouches for itself."""
+    folder = tmp_path_factory.mktemp("tls")
+    key, certificate = folder / "key.pem", folder / "cert.pem"
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
+        "-subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1"
+    )
+    subprocess.run(
+        [*command.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True
+    )
+    return key, certificate
+
+
+@pytest.fixture(scope="session")
+def contexts(certificate: tuple[Path, Path]) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """The contexts of a server and a client that trusts it."""
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server.load_cert_chain(certificate[1], certificate[0])
+    return server, ssl.create_default_context(cafile=str(certificate[1]))
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ BELOW = [
     *SOURCE.glob("*.py"),
     *(
         p
-        for d in ("children", "promises", "scopes", "streaming", "waiting")
+        for d in ("children", "net", "promises", "scopes", "streaming", "waiting")
         for p in (SOURCE / d).glob("*.py")
     ),
 ]

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from ninth.conditions import after, at, exited, finished, readable, signalled, writable
     from ninth.errors import BusyError, FileClosedError, LineTooLong
     from ninth.loop import READ, WRITE, Loop
+    from ninth.net.datagrams import Datagrams
+    from ninth.net.server import Server
+    from ninth.network import connect_tcp, connect_unix, open_udp, serve_tcp, serve_unix
     from ninth.processes import open_process, run_process
     from ninth.promise import Promise
     from ninth.run import run, sleep, timeout
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from ninth.scopes.callbacks import STOP
     from ninth.scopes.registrations import Registration
     from ninth.signals import signals
+    from ninth.streaming.events import EventStream
     from ninth.streams import Stream
     from ninth.threads import from_thread, to_thread
     from ninth.waiting.watchers import close
@@ -35,7 +39,9 @@ __all__ = [
     "STOP",
     "WRITE",
     "BusyError",
+    "Datagrams",
     "EventLoop",
+    "EventStream",
     "FileClosedError",
     "LineTooLong",
     "Loop",
@@ -43,11 +49,14 @@ __all__ = [
     "Promise",
     "Registration",
     "Scope",
+    "Server",
     "Stream",
     "__version__",
     "after",
     "at",
     "close",
+    "connect_tcp",
+    "connect_unix",
     "exited",
     "finished",
     "from_thread",
@@ -55,10 +64,13 @@ __all__ = [
     "is_compiled",
     "new_event_loop",
     "open_process",
+    "open_udp",
     "readable",
     "run",
     "run_process",
     "scope",
+    "serve_tcp",
+    "serve_unix",
     "signalled",
     "signals",
     "sleep",
@@ -71,7 +83,9 @@ __all__ = [
 # not wait for asyncio.
 HOMES = {
     "BusyError": "ninth.errors",
+    "Datagrams": "ninth.net.datagrams",
     "EventLoop": "ninth.asyncio_loop",
+    "EventStream": "ninth.streaming.events",
     "FileClosedError": "ninth.errors",
     "LineTooLong": "ninth.errors",
     "Loop": "ninth.loop",
@@ -81,21 +95,27 @@ HOMES = {
     "Registration": "ninth.scopes.registrations",
     "STOP": "ninth.scopes.callbacks",
     "Scope": "ninth.scope",
+    "Server": "ninth.net.server",
     "Stream": "ninth.streams",
     "WRITE": "ninth.loop",
     "after": "ninth.conditions",
     "at": "ninth.conditions",
     "close": "ninth.waiting.watchers",
+    "connect_tcp": "ninth.network",
+    "connect_unix": "ninth.network",
     "exited": "ninth.conditions",
     "finished": "ninth.conditions",
     "from_thread": "ninth.threads",
     "install": "ninth.asyncio_loop",
     "new_event_loop": "ninth.asyncio_loop",
     "open_process": "ninth.processes",
+    "open_udp": "ninth.network",
     "readable": "ninth.conditions",
     "run": "ninth.run",
     "run_process": "ninth.processes",
     "scope": "ninth.scope",
+    "serve_tcp": "ninth.network",
+    "serve_unix": "ninth.network",
     "signalled": "ninth.conditions",
     "signals": "ninth.signals",
     "sleep": "ninth.run",

@@ -35,6 +35,7 @@ from ninth.waiting.watchers import READ, close, table_of
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from ninth.streaming.tls import TLSStream
     from ninth.waiting.files import File
     from ninth.waiting.watchers import Table
 
@@ -62,7 +63,7 @@ class Stream(Reading, Writing, Ends):
             message = "Stream() was given an SSLSocket: TLS needs ninth.connect_tcp(…, ssl=…)"
             raise TypeError(message)
         self._fd = descriptor(file, "Stream")
-        self.file: Any = file
+        self.file = file
         mode, self._kind = self._look()
         self._identity = identity(self._fd)
         blocking = not mode & os.O_NONBLOCK and not stat.S_ISREG(self._kind)
@@ -78,10 +79,20 @@ class Stream(Reading, Writing, Ends):
         direct = not self._shared and (is_socket or stat.S_ISFIFO(self._kind))
         reads = mode & os.O_ACCMODE != os.O_WRONLY
         writes = mode & os.O_ACCMODE != os.O_RDONLY
-        super().__init__(
+        self._begin(
+            file,
             Incoming(file, self._fd, reads, direct, is_socket),
             Outgoing(file, self._fd, writes, not self._shared, is_socket),
         )
+        if isinstance(file, io.BufferedReader | io.BufferedRandom | io.BufferedRWPair):
+            self._take_over(file)
+        elif isinstance(file, io.BufferedWriter):
+            file.flush()
+
+    def _begin(self, file: Any, incoming: Incoming, outgoing: Outgoing) -> None:
+        """Have nothing read, written or waited for yet."""
+        Ends.__init__(self, incoming, outgoing)
+        self.file: Any = file
         self._read_watch: StreamWatcher | None = None
         self._wanted = MOST
         # Whether the end of the file was met by a reader that was cancelled meanwhile.
@@ -89,10 +100,6 @@ class Stream(Reading, Writing, Ends):
         self._write_watch: StreamWatcher | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._table: Table
-        if isinstance(file, io.BufferedReader | io.BufferedRandom | io.BufferedRWPair):
-            self._take_over(file)
-        elif isinstance(file, io.BufferedWriter):
-            file.flush()
 
     def _look(self) -> tuple[int, int]:
         """Return the flags and the kind of the file. Raises: as the class for what is no stream."""
@@ -143,6 +150,78 @@ class Stream(Reading, Writing, Ends):
     def closed(self) -> bool:
         """Whether the stream was closed."""
         return self._incoming.closed
+
+    @property
+    def local_address(self) -> Any:
+        """The address of this end of a socket: (host, port, …), or the path of a unix socket.
+
+        Raises: io.UnsupportedOperation for what is no socket; OSError if it is closed.
+        """
+        return self._address("getsockname")
+
+    @property
+    def remote_address(self) -> Any:
+        """The address of the other end of a socket; see local_address."""
+        return self._address("getpeername")
+
+    def _address(self, method: str) -> Any:
+        if not isinstance(self.file, socket.socket):
+            message = f"{self!r} has no address: only a stream over a socket.socket has"
+            raise io.UnsupportedOperation(message)
+        return getattr(self.file, method)()
+
+    async def start_tls(
+        self,
+        context: ssl.SSLContext,
+        *,
+        server_hostname: str | None = None,
+        server_side: bool = False,
+    ) -> TLSStream:
+        """Go on with TLS from here on: return a stream that encrypts, and is to be used instead.
+
+        What came already and was not read counts as the beginning of TLS.
+        context: what certificates are shown and accepted, as from ssl.create_default_context().
+        server_hostname: whom the peer's certificate has to name; a client needs it unless the
+        context says check_hostname = False. server_side: whether the peer is the client.
+        Raises: ssl.SSLError if TLS fails, ssl.SSLCertVerificationError for a certificate that is
+        not accepted; the connection is closed then, and when this is cancelled. BusyError if
+        somebody reads or writes; ValueError for a missing or needless server_hostname.
+        """
+        from ninth.streaming.tls import TLSStream  # noqa: PLC0415  (a stream over a stream)
+
+        given: object = context
+        if not isinstance(given, ssl.SSLContext):
+            message = f"start_tls() was given {given!r}: pass ssl.create_default_context()"
+            raise TypeError(message)
+        self._incoming.check("start_tls")
+        self._outgoing.check("start_tls")
+        if not server_side and context.check_hostname and not server_hostname:
+            message = "start_tls() was given no server_hostname: pass whom the certificate names"
+            raise ValueError(message)
+        raw = self._hand_over()
+        try:
+            stream = TLSStream(raw, context, server_hostname, server_side)
+            await stream.handshake()
+        except BaseException:
+            raw.close()
+            raise
+        return stream
+
+    def _hand_over(self) -> Stream:
+        """Return a stream that goes on where this one stops, which nobody can use any more."""
+        self._drop_watches()
+        raw = Stream.__new__(Stream)
+        raw.__dict__.update(self.__dict__)
+        Ends.__init__(raw, self._incoming, self._outgoing)
+        # On it goes as if somebody else read and wrote: TLS does.
+        Ends.__init__(
+            self,
+            Incoming(self.file, self._fd, True, False, False),
+            Outgoing(self.file, self._fd, True, False, False),
+        )
+        self._incoming.claimed = self._incoming.closed = self._outgoing.closed = True
+        self._outgoing.writer = raw
+        return raw
 
     # Reading
 
@@ -199,6 +278,10 @@ class Stream(Reading, Writing, Ends):
             raise
         incoming.eager = len(data) == size or not data
         return data
+
+    def read_at_once(self) -> bytes | None:
+        """Return what is held or there now; None if there is nothing, b"" at the end."""
+        return self._incoming.held.take_all() or self._read_now(MOST)
 
     def _waiting_bytes(self) -> int:
         """Return how many bytes can be read now, beside those that are held."""

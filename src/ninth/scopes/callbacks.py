@@ -41,7 +41,7 @@ OWN_FILES = frozenset(
         PACKAGE,
         *(
             os.path.join(PACKAGE, name)
-            for name in ("children", "promises", "scopes", "streaming", "waiting")
+            for name in ("children", "net", "promises", "scopes", "streaming", "waiting")
         ),
     )
     for name in os.listdir(folder)

@@ -8,6 +8,8 @@ anything that is written later: half a message would spoil all that follows.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import io
 import os
 import socket
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from ninth.streaming.incoming import Incoming
     from ninth.streaming.outgoing import Outgoing
     from ninth.waiting.watchers import Table
+
+# What one call of the system is to send, and what is read at a time where it cannot.
+MOST_SENT = 1 << 30
+MOST_READ = 256 * 1024
 
 
 class Writing:
@@ -91,6 +97,85 @@ class Writing:
         except BlockingIOError:
             return 0
 
+    async def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
+        """Send a regular file, without reading it where the system can do so.
+
+        file: a binary file, opened for reading. offset, count: in bytes; None for all the rest.
+        Returns: how many bytes were sent, fewer than count where the file ends before. The file's
+        position is then behind what was sent, also when this fails or is cancelled.
+        Raises: ValueError for a negative number, or a file in text mode; else as write().
+        Cancelling: what was sent is sent, and nothing of the file follows.
+        """
+        self._outgoing.check("sendfile")
+        if not stat.S_ISSOCK(self._kind) or self._shared:
+            return await self._send_read(file, offset, count)
+        check_range(file, offset, count)
+        if self._outgoing.unsent:
+            await self._flushed()
+        self._use(asyncio.get_running_loop())
+        position = offset
+        try:
+            while count is None or position < offset + count:
+                most = MOST_SENT if count is None else min(offset + count - position, MOST_SENT)
+                try:
+                    sent = os.sendfile(self._fd, file.fileno(), position, most)
+                except BlockingIOError:
+                    await self._wait_writable()
+                    continue
+                except OSError as error:
+                    if error.errno not in {errno.EINVAL, errno.ENOSYS} or position > offset:
+                        raise
+                    # A file that the system cannot map.
+                    return await self._send_read(file, offset, count)
+                if not sent:
+                    break
+                position += sent
+        finally:
+            with contextlib.suppress(OSError):
+                file.seek(position)
+        return position - offset
+
+    async def _send_read(self, file: Any, offset: int, count: int | None) -> int:
+        """Do what sendfile() does, by reading the file in a thread and writing what was read."""
+        check_range(file, offset, count)
+        self._outgoing.check("sendfile")
+        loop = asyncio.get_running_loop()
+        position = offset
+        try:
+            while count is None or position < offset + count:
+                most = MOST_READ if count is None else min(offset + count - position, MOST_READ)
+                data = await loop.run_in_executor(None, os.pread, file.fileno(), most, position)
+                if not data:
+                    break
+                # As far as is known: a cancelled write is sent to its end.
+                position += len(data)
+                self._outgoing.check("sendfile")
+                await self._write(data)
+        finally:
+            with contextlib.suppress(OSError):
+                file.seek(position)
+        return position - offset
+
+    async def _wait_writable(self) -> None:
+        """Wait until the system takes more, with others kept from writing."""
+        self._outgoing.writer = waiter = asyncio.get_running_loop().create_future()
+        try:
+            if self._write_watch is None:
+                self._write_watch = StreamWatcher(self, self._table, WRITE)
+            await waiter
+        finally:
+            self._outgoing.writer = None
+
+    def write_at_once(self, data: bytes) -> None:
+        """Offer data to the system after all that is unsent, and wait for nothing.
+
+        Raises: OSError.
+        """
+        outgoing = self._outgoing
+        if outgoing.writer is None:
+            everything = bytes(outgoing.unsent) + data
+            outgoing.unsent = everything[self._write_now(everything) :]
+
     def write_later(self, data: bytes) -> None:
         """Have data sent after all that is unsent, with nobody to wait for it."""
         self._outgoing.unsent = bytes(self._outgoing.unsent) + data
@@ -146,6 +231,19 @@ class Writing:
     def _use(self, loop: asyncio.AbstractEventLoop) -> None:
         """Wait in this loop from now on; one that was used before has ended."""
         raise NotImplementedError
+
+
+def check_range(file: Any, offset: int, count: int | None) -> None:
+    """Refuse what sendfile() cannot send. Raises: TypeError, ValueError."""
+    if isinstance(file, io.TextIOBase):
+        message = f"sendfile() was given {file!r}, in text mode: open it with mode 'rb'"
+        raise ValueError(message)
+    if not hasattr(file, "fileno") or not hasattr(file, "seek"):
+        message = f"sendfile() was given {file!r}: pass a file from open(path, 'rb')"
+        raise TypeError(message)
+    if offset < 0 or (count is not None and count < 0):
+        message = f"sendfile() was given offset={offset}, count={count}: pass 0 or more"
+        raise ValueError(message)
 
 
 class flat:  # noqa: N801  (a context manager, read as a word)

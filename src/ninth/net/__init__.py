@@ -1,0 +1,1 @@
+"""Connections: addresses, connecting, listening, serving, datagrams, TLS, events of protocols."""

@@ -1,0 +1,60 @@
+"""What can be awaited for an object, and entered by `async with`, which closes the object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Generator
+    from types import TracebackType
+
+
+class Closable(Protocol):
+    """What can be closed."""
+
+    async def aclose(self) -> None:
+        """Close it."""
+
+
+T = TypeVar("T", bound=Closable)
+
+
+class Opening(Generic[T]):
+    """A coroutine that opens something, and a context manager of that.
+
+        stream = await ninth.connect_tcp("localhost", 7)
+        async with ninth.connect_tcp("localhost", 7) as stream: ...
+
+    It is a coroutine for those who start one: scopes, tasks, timeouts.
+    """
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
+        self._coroutine = coroutine
+        self._opened: T
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        return self._coroutine.__await__()
+
+    def send(self, value: Any) -> Any:
+        """Go on; see collections.abc.Coroutine."""
+        return self._coroutine.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        """Go on with an error; see collections.abc.Coroutine."""
+        return self._coroutine.throw(*error)
+
+    def close(self) -> None:
+        """End it; see collections.abc.Coroutine."""
+        self._coroutine.close()
+
+    async def __aenter__(self) -> T:
+        self._opened = await self._coroutine
+        return self._opened
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._opened.aclose()
