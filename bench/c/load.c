@@ -28,7 +28,7 @@
 #include <unistd.h>
 
 enum { EVENTS = 1024, STALLED = 20000 /* milliseconds without any answer */ };
-enum mode { TCP, UDP, HTTP, PIPE };
+enum mode { TCP, UDP, HTTP, PIPE, LINE };
 
 struct connection {
     int in, out;
@@ -159,6 +159,7 @@ static void make_request(size_t size, const char *port) {
     scratch = malloc(size);
     if (!request || !scratch) fail("memory");
     for (size_t i = 0; i < size; i++) request[i] = (char)('a' + i % 23);
+    if (mode == LINE) request[size - 1] = '\n';
     request_size = answer_size = size;
 }
 
@@ -169,12 +170,12 @@ static double now(void) {
 }
 
 int main(int argc, char **argv) {
-    static const char *names[] = {"tcp", "udp", "http", "pipe"};
+    static const char *names[] = {"tcp", "udp", "http", "pipe", "line"};
     int known = 0;
-    for (int i = 0; argc == 7 && i < 4; i++)
+    for (int i = 0; argc == 7 && i < 5; i++)
         if (!strcmp(argv[1], names[i])) mode = i, known = 1;
     if (!known) {
-        fprintf(stderr, "usage: load tcp|udp|http PORT CONNECTIONS SIZE WARMUP COUNT\n"
+        fprintf(stderr, "usage: load tcp|udp|http|line PORT CONNECTIONS SIZE WARMUP COUNT\n"
                         "       load pipe IN OUT SIZE WARMUP COUNT\n");
         return 2;
     }

@@ -15,6 +15,7 @@ cdef class Outgoing:
     cdef public bint closed
     cdef object __weakref__
     cpdef check(self, str method)
+    cpdef bint is_free(self) except *
     @cython.locals(sent=Py_ssize_t)
     cpdef Py_ssize_t write_now(self, bytes data) except -1
 

@@ -81,6 +81,17 @@ class Outgoing:
             self.error = None
             raise error
 
+    def is_free(self) -> bool:
+        """Return whether data can be given to the system at once, by write_now()."""
+        return (
+            self.direct
+            and self.writer is None
+            and not self.unsent
+            and not self.ended
+            and not self.closed
+            and self.error is None
+        )
+
     def write_now(self, data: bytes) -> int:
         """Write as much as the system takes now; return how much. Raises: OSError."""
         if cython.compiled:

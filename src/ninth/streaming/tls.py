@@ -130,7 +130,8 @@ class TLSStream(Stream):
     def _decrypt(self) -> bytes | None:
         """Return all that can be decrypted, None if more has to come, b"" at the end."""
         parts: list[bytes] = []
-        while self._failure is None:
+        # Asking OpenSSL for what cannot be there costs an exception.
+        while self._failure is None and (self._from_peer.pending or self._more()):
             try:
                 data = self._tls.read(MOST)
             except ssl.SSLWantReadError:
@@ -148,6 +149,10 @@ class TLSStream(Stream):
         if self._failure is not None and not parts:
             raise explained(self._failure) from self._failure
         return b"".join(parts) if parts else None
+
+    def _more(self) -> bool:
+        """Return whether OpenSSL may have something to tell of what it was given before."""
+        return bool(self._tls.pending()) or self._from_peer.eof
 
     # Writing
 
@@ -196,8 +201,16 @@ class TLSStream(Stream):
 
     async def _send(self) -> None:
         """Send what OpenSSL wants sent."""
+        outgoing = self._raw._outgoing
+        if outgoing.is_free() and not self._sending.locked():
+            data = self._to_peer.read()
+            sent = outgoing.write_now(data)
+            if sent == len(data):
+                return
+            # Before all that is encrypted meanwhile.
+            outgoing.unsent = data[sent:]
         async with self._sending:
-            while self._to_peer.pending:
+            while self._to_peer.pending or outgoing.unsent:
                 await self._raw.write(self._to_peer.read())
 
     async def write_eof(self) -> None:
