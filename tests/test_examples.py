@@ -3,7 +3,9 @@
 import contextlib
 import os
 import re
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import websockets
+from aiohttp import web
 
+import ninth
 from tests.conftest import TAG, tagged
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -89,7 +94,16 @@ def read_until(example: subprocess.Popen[str], end: str) -> list[str]:
 def test_all_are_here() -> None:
     """A test for each example, so that a new one is not forgotten."""
     names = {path.stem for path in EXAMPLES.glob("*.py")}
-    assert names == {*LATEST, "latest_broken", "everything_is_a_file"}
+    assert names == {
+        *LATEST,
+        "latest_broken",
+        "everything_is_a_file",
+        "latest_remote",
+        "all_cores",
+        "http_server",
+        "http_client",
+        "websocket_echo",
+    }
 
 
 # The first program
@@ -206,3 +220,133 @@ def test_everything_is_a_file(stdin: str, examples: Examples, tmp_path: Path) ->
         "regular_file",
         "standard_input",
     ]
+
+
+# The network
+
+
+def port_of(example: subprocess.Popen[str]) -> int:
+    """Return the port that an example serves, which is the first that it prints."""
+    assert example.stdout is not None
+    return int(example.stdout.readline())
+
+
+def interrupt(example: subprocess.Popen[str]) -> None:
+    """End a server as Ctrl-C does."""
+    example.send_signal(signal.SIGINT)
+    _, errors = example.communicate(timeout=60)
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_commands_on_another_machine(
+    secure: bool, examples: Examples, certificate: tuple[Path, Path]
+) -> None:
+    key, cert = map(str, certificate)
+    server = examples.start("latest_remote", "serve", "0", *([cert, key] if secure else []))
+    port = str(port_of(server))
+    options = [cert] if secure else []
+    commands = [NUMBERS, "echo 7; sleep 0.1; echo 8"]
+    status, output, errors = examples.run(
+        "latest_remote", "show", "127.0.0.1", port, *options, *commands
+    )
+    assert (status, errors) == (0, "")
+    assert numbers(output)[-1] == "3 8"
+    # A client that goes takes its command with it.
+    client = examples.start(
+        "latest_remote", "show", "127.0.0.1", port, *options, "echo 5; sleep 60"
+    )
+    read_until(client, " 5")
+    client.kill()
+    client.communicate(timeout=60)
+    deadline = time.monotonic() + 30
+    while len(examples.left()) > 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    interrupt(server)
+    assert not examples.left()
+
+
+def test_all_cores_serve_one_port(examples: Examples) -> None:
+    server = examples.start("all_cores", "0")
+    port = port_of(server)
+    assert server.stdout is not None
+    serving = {int(server.stdout.readline()) for _ in os.sched_getaffinity(0)}
+    served = set()
+    for _ in range(100):
+        with socket.create_connection(("127.0.0.1", port)) as sock, sock.makefile("rb") as file:
+            served.add(int(file.readline()))
+            sock.sendall(b"x")
+            assert file.read(1) == b"x"
+    assert served == serving
+    interrupt(server)
+    assert not examples.left()
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_http_server_by_curl(examples: Examples, certificate: tuple[Path, Path]) -> None:
+    key, cert = map(str, certificate)
+    for secure in (False, True):
+        server = examples.start("http_server", "0", *([cert, key] if secure else []))
+        url = f"{'https' if secure else 'http'}://localhost:{port_of(server)}"
+        # The certificate is for a name, which is to lead here.
+        place = f"{url[url.index('//') + 2 :]}:127.0.0.1"
+        options = ["-sS", "--cacert", cert, "--resolve", place]
+        # Two requests over one connection, then one with a body that is announced first.
+        twice = ["curl", *options, f"{url}/one", f"{url}/two"]
+        body = ["-H", "Expect: 100-continue", "-d", "x" * 2000, f"{url}/three"]
+        command = [*twice, "--next", *options, *body]
+        got = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        assert got == f"GET /one\nGET /two\nPOST /three\n{'x' * 2000}"
+        command = ["curl", *options, "-I", url]
+        head = subprocess.run(command, check=True, capture_output=True, text=True)
+        assert head.stdout.startswith("HTTP/1.1 200")
+        interrupt(server)
+
+
+def test_the_http_server_and_what_is_no_http(examples: Examples) -> None:
+    server = examples.start("http_server", "0")
+    with socket.create_connection(("127.0.0.1", port_of(server))) as sock:
+        sock.sendall(b"what?\r\n\r\n")
+        assert sock.makefile("rb").read().startswith(b"HTTP/1.1 400")
+    interrupt(server)
+
+
+def test_the_http_client_and_aiohttp(examples: Examples) -> None:
+    async def answer(request: Any) -> Any:
+        if request.path == "/missing":
+            raise web.HTTPNotFound
+        return web.Response(text=f"hello {request.query_string}")
+
+    async def serve() -> None:
+        app = web.Application()
+        app.router.add_get("/{path:.*}", answer)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, "127.0.0.1", 0)
+            await site.start()
+            url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            for path, expected in (("/a?b=c", (0, "hello b=c", "200 OK\n")),):
+                assert await ninth.to_thread(examples.run, "http_client", url + path) == expected
+            status, _, errors = await ninth.to_thread(examples.run, "http_client", f"{url}/missing")
+            assert (status, errors) == (1, "404 Not Found\n")
+        finally:
+            await runner.cleanup()
+
+    ninth.run(serve)
+
+
+def test_the_websocket_server_and_a_client(examples: Examples) -> None:
+    server = examples.start("websocket_echo", "0")
+    port = port_of(server)
+
+    async def talk() -> None:
+        async with websockets.connect(f"ws://127.0.0.1:{port}/", proxy=None) as client:
+            for message in ("hello", b"bytes", "x" * 300_000):
+                await client.send(message)
+                assert await client.recv() == message
+            await (await client.ping())
+
+    ninth.run(talk)
+    interrupt(server)
