@@ -194,8 +194,11 @@ def test_blocks_run(block: Block, tmp_path: Path) -> None:
             return
         program = tmp_path / "program.py"
         program.write_text(block.text)
+        # What is to be run by pytest is.
+        is_test = block.text.startswith("def test_") or "\ndef test_" in block.text
+        runner = ["-m", "pytest", "-qq", "-p", "no:cacheprovider"] if is_test else []
         done = subprocess.run(
-            [sys.executable, "-W", "error", program],
+            [sys.executable, "-W", "error", *runner, program],
             cwd=tmp_path,
             stdin=subprocess.DEVNULL,
             capture_output=True,
