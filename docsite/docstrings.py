@@ -1,7 +1,7 @@
 """Shows the docstrings of this house: a line that begins with `file:` or `Raises:` is an item.
 
 An extension of griffe, which reads the source for mkdocstrings. The docstrings are plain text
-that reads well in an editor; here its items become a list and its examples are coloured.
+that reads well in an editor; here its items become a list, and its example is coloured.
 """
 
 import re
@@ -24,9 +24,10 @@ def as_markdown(text: str) -> str:
         if in_code and line and not indented:
             lines += ["```", ""]
             in_code = False
-        elif not in_code and indented and not in_item and (not lines or not lines[-1]):
+        elif line == "Example:":
             lines.append("```python")
             in_code = True
+            continue
         if in_code:
             lines.append(line[4:])
             continue

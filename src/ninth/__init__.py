@@ -139,7 +139,11 @@ def __getattr__(name: str) -> Any:
 
 
 def is_compiled() -> bool:
-    """Return whether the hot modules run compiled; otherwise they run as plain Python."""
+    """Return whether the hot modules run compiled; otherwise they run as plain Python.
+
+    Example:
+        print(ninth.is_compiled() in (True, False))  # -> True
+    """
     import importlib  # noqa: PLC0415
 
     return not str(importlib.import_module("ninth.loop.core").__file__).endswith(".py")

@@ -240,14 +240,22 @@ def readable(file: F) -> Readable[F]:
     raises FileClosedError when it is closed meanwhile, IsADirectoryError, and OSError for what
     cannot be polled.
 
-        while chunk := os.read(await ninth.readable(fd), 65536):
-            ...
+    Example:
+        reading, writing = os.pipe()
+        os.write(writing, b"hello")
+        print(os.read(await ninth.readable(reading), 100))  # -> b'hello'
     """
     return Readable(file, READ, "readable")
 
 
 def writable(file: F) -> Writable[F]:
-    """Return the condition that a file can be written without blocking; see readable()."""
+    """Return the condition that a file can be written without blocking; see readable().
+
+    Example:
+        reading, writing = os.pipe()
+        os.write(await ninth.writable(writing), b"hello")
+        print(os.read(reading, 100))  # -> b'hello'
+    """
     return Writable(file, WRITE, "writable")
 
 
@@ -258,8 +266,11 @@ def after(seconds: float) -> After:
     Returns: a condition; awaiting it gives None.
     Raises: TypeError and ValueError for what is no number of seconds.
 
-        if ninth.readable(file) not in await (ninth.readable(file) | ninth.after(10)):
-            print("nothing for ten seconds")
+    Example:
+        reading, writing = os.pipe()
+        late = ninth.after(0.01)
+        fired = await (ninth.readable(reading) | late)
+        print(late in fired)  # -> True
     """
     return After(seconds)
 
@@ -269,6 +280,12 @@ def at(when: float) -> At:
 
     Returns: a condition; awaiting it gives None.
     Raises: TypeError and ValueError for what is no time.
+
+    Example:
+        loop = asyncio.get_running_loop()
+        soon = loop.time() + 0.01
+        await ninth.at(soon)
+        assert loop.time() >= soon
     """
     return At(when)
 
@@ -280,6 +297,12 @@ def finished(task: asyncio.Future[T]) -> Finished[T]:
     cancel the task. In a `|` its value is the task, and nothing is raised.
 
     Returns: a condition. Raises: TypeError for what is no task.
+
+    Example:
+        async with ninth.scope() as scope:
+            task = scope.start(asyncio.sleep, 0.01, "slept")
+            fired = await (ninth.finished(task) | ninth.after(10))
+            print(fired[ninth.finished(task)].result())  # -> slept
     """
     return Finished(task)
 
@@ -294,7 +317,9 @@ def exited(child: Any) -> Exited:
     Raises: TypeError and ValueError for what is no child, ProcessLookupError if there is no such
     process.
 
-        code = await ninth.exited(subprocess.Popen(["make"]))
+    Example:
+        child = subprocess.Popen(["sh", "-c", "exit 3"])
+        print(await ninth.exited(child))  # -> 3
     """
     return Exited(child)
 
@@ -309,8 +334,10 @@ def signalled(*signums: int) -> Signalled:
     Raises: TypeError and ValueError for what is no signal; RuntimeError without a scope, outside
     the main thread, and for a signal that the loop keeps to itself.
 
-        hangup = ninth.signalled(signal.SIGHUP)
-        while hangup in await (hangup | ninth.exited(child)):
-            reload()
+    Example:
+        async with ninth.scope():
+            hangup = ninth.signalled(signal.SIGHUP)
+            os.kill(os.getpid(), signal.SIGHUP)
+            print((await hangup).name)  # -> SIGHUP
     """
     return Signalled(signums)

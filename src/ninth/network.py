@@ -50,10 +50,7 @@ def connect_tcp(
     family: int = socket.AF_UNSPEC,
     happy_eyeballs_delay: float = 0.25,
 ) -> Opening[Stream]:
-    """Connect to a TCP port; await it for the stream, or enter it, which closes the stream.
-
-        async with ninth.connect_tcp("localhost", port) as stream:
-            await stream.write(b"hello")
+    r"""Connect to a TCP port; await it for the stream, or enter it, which closes the stream.
 
     All addresses of the host are tried, those of IPv6 and IPv4 in turns, each a little after the
     one before; the first that answers is taken. A literal address needs no resolver. For a limit
@@ -67,6 +64,11 @@ def connect_tcp(
     Raises: TypeError and ValueError at once; when awaited: socket.gaierror for a name without an
     address, ConnectionRefusedError and other OSErrors, ssl.SSLError.
     Cancelling: nothing stays open.
+
+    Example:
+        async with ninth.connect_tcp("localhost", port) as stream:
+            await stream.write(b"hello\n")
+            print(await stream.read_line())  # -> b'hello\n'
     """
     check_host(host, "connect_tcp")
     check_port(port, "connect_tcp")
@@ -96,6 +98,13 @@ def connect_unix(
 
     path: of the socket; abstract if it begins with "\0". ssl, server_hostname: as in connect_tcp().
     Returns, raises: as connect_tcp(); FileNotFoundError if there is nothing of that name.
+
+    Example:
+        async def greet(stream):
+            await stream.write(b"hello")
+
+        async with ninth.serve_unix(greet, "socket"), ninth.connect_unix("socket") as stream:
+            print(await stream.read())  # -> b'hello'
     """
     name = os.fsdecode(path)
     context = context_of(ssl, server_hostname, "connect_unix")
@@ -132,14 +141,6 @@ def serve_tcp(
 ) -> Server:
     """Serve a TCP port: `await` it to do so until cancelled, or enter it and do other things.
 
-        async def echo(stream):
-            while data := await stream.read():
-                await stream.write(data)
-
-        async with ninth.serve_tcp(echo, "127.0.0.1", 0) as server:
-            async with ninth.connect_tcp("127.0.0.1", server.port) as stream:
-                ...
-
     Each connection gets a task of the server's scope, which calls handler(stream); afterwards the
     stream is closed. Leaving the block, or stop(), accepts no more and lets the handlers finish; an
     error in the block, and cancel(), cancel them.
@@ -158,6 +159,16 @@ def serve_tcp(
     grace: seconds that handlers get to finish, None for any time.
     When descriptors run out, accepting pauses until there are some.
     Returns: a Server. Raises: TypeError and ValueError at once; OSError on entry.
+
+    Example:
+        async def echo(stream):
+            while data := await stream.read():
+                await stream.write(data)
+
+        async with ninth.serve_tcp(echo, "127.0.0.1", 0) as server:
+            async with ninth.connect_tcp("127.0.0.1", server.port) as stream:
+                await stream.write(b"hello")
+                print(await stream.read())  # -> b'hello'
     """
     if host is not None:
         check_host(host, "serve_tcp")
@@ -198,6 +209,13 @@ def serve_unix(
     is replaced; the file is removed when the server stops. mode: of the file, as in os.chmod();
     None for what the umask gives.
     Raises: as serve_tcp(); OSError (EADDRINUSE) on entry if somebody serves it, or it is no socket.
+
+    Example:
+        async def greet(stream):
+            await stream.write(b"hello")
+
+        async with ninth.serve_unix(greet, "socket", mode=0o600) as server:
+            print(server.addresses)  # -> ['socket']
     """
     name = os.fsdecode(path)
     context = context_of(ssl, None, "serve_unix")
@@ -227,15 +245,17 @@ def open_udp(
 ) -> Opening[Datagrams]:
     """Open a UDP socket; await it for the Datagrams, or enter it, which closes them.
 
-        async with ninth.open_udp("127.0.0.1") as udp:
-            await udp.send(b"hello", to=udp.local_address)
-            data, sender = await udp.receive()
-
     host, port: where to receive; None and 0 for any address and a port that is free.
     remote: (host, port) to connect to: only that one's datagrams are received, send() needs no
     address, and a refusal shows. family: socket.AF_INET or AF_INET6, where nothing else tells.
     broadcast: allow to send to many at once. reuse_port: let several sockets have the port.
     Returns: what to await or enter. Raises: TypeError and ValueError at once; OSError when awaited.
+
+    Example:
+        async with ninth.open_udp("127.0.0.1") as udp:
+            await udp.send(b"hello", to=udp.local_address)
+            data, sender = await udp.receive()
+            print(data, sender == udp.local_address)  # -> b'hello' True
     """
     if host is not None:
         check_host(host, "open_udp")

@@ -195,10 +195,6 @@ def shares_terminal(stdin: Any) -> bool:
 class open_process:  # noqa: N801  (a function, to all who use it)
     """Start a child for the time of an `async with` block.
 
-        async with ninth.open_process("make", stdout=subprocess.PIPE) as child:
-            async for line in child.stdout:
-                print(line)
-
     The block is not left until the child has ended, been reaped, and nothing of its group is left.
     Left normally, it closes the pipes, waits for the child, and stops what that left running.
     Left by an exception or a cancellation, it stops the child: SIGTERM to the group, SIGKILL after
@@ -213,6 +209,13 @@ class open_process:  # noqa: N801  (a function, to all who use it)
     Returns: a Process, from `async with`.
     Raises: TypeError and ValueError for wrong arguments, among them "group" with an inherited
     terminal as stdin; on entry OSError if the child cannot be started. Thread-safe: no.
+
+    Example:
+        async with ninth.open_process("cat", stdin=PIPE, stdout=PIPE) as child:
+            await child.stdin.write(b"hello")
+            await child.stdin.write_eof()
+            print(await child.stdout.read())  # -> b'hello'
+            print(await child.wait())  # -> 0
     """
 
     def __init__(self, command: Command, **options: Unpack[ProcessOptions]) -> None:
@@ -268,10 +271,7 @@ async def run_process(
     timeout: float | None = None,
     **options: Unpack[ProcessOptions],
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run a child to its end, and return how it ended and what it wrote.
-
-        done = await ninth.run_process(["git", "status"], capture_output=True, check=True)
-        print(done.stdout.decode())
+    r"""Run a child to its end, and return how it ended and what it wrote.
 
     Input and output of any size pass side by side. All that the child wrote before it ended is
     returned; what else still holds its pipes open is not waited for, and what it left running in
@@ -287,6 +287,10 @@ async def run_process(
     was written so far as `stdout` and `stderr`. ChildProcessError if other code has taken the exit
     status. TypeError and ValueError for wrong arguments; OSError if the child cannot be started.
     Thread-safe: no.
+
+    Example:
+        done = await ninth.run_process(["sort"], input=b"b\na\n", capture_output=True)
+        print(done.stdout)  # -> b'a\nb\n'
     """
     check_run_options(input, options, capture_output=capture_output)
     if timeout is not None:

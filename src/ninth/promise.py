@@ -69,8 +69,10 @@ class Promise(Core, Generic[T]):
     and for a coroutine in a scope that is being stopped. Thread-safe: no; from another thread write
     ninth.from_thread(resolve, value, loop=loop).
 
-        with ninth.scope() as scope:
-            scope.promise(fetch()).then(parse).then(show, report)
+    Example:
+        async with ninth.scope():
+            promise = ninth.Promise(asyncio.sleep(0.01, 6)).then(lambda six: six * 7)
+            print(await promise)  # -> 42
     """
 
     __slots__ = ()

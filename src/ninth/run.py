@@ -45,7 +45,12 @@ def run(
     cancelled, its result is returned.
     Thread-safe: yes; each call has a loop of its own. SIGINT is for the main thread.
 
-        ninth.run(main, "tail -f log")
+    Example:
+        async def main(name):
+            await ninth.sleep(0.01)
+            return f"hello {name}"
+
+        print(ninth.run(main, "you"))  # -> hello you
     """
     if is_running():
         if asyncio.iscoroutine(main):
@@ -74,6 +79,11 @@ async def sleep(seconds: float) -> None:
     """Do nothing for some seconds, while others run; zero or less: for one turn of the loop.
 
     Raises: TypeError and ValueError for what is no number of seconds.
+
+    Example:
+        before = time.monotonic()
+        await ninth.sleep(0.01)
+        assert time.monotonic() - before >= 0.01
     """
     if seconds_of(seconds, "sleep") == float("inf"):
         await asyncio.get_running_loop().create_future()
@@ -87,8 +97,12 @@ def timeout(seconds: float | None) -> asyncio.Timeout:
     Returns: asyncio's own object, whose reschedule() and expired() work.
     Raises: TypeError and ValueError for what is no number of seconds.
 
-        async with ninth.timeout(10):
-            line = await stream.read_line()
+    Example:
+        try:
+            async with ninth.timeout(0.01):
+                await ninth.sleep(60)
+        except TimeoutError:
+            print("too late")  # -> too late
     """
     if seconds is not None and seconds_of(seconds, "timeout") == float("inf"):
         seconds = None

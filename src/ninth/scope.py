@@ -68,6 +68,11 @@ class Scope(Block):
         background: it does not keep the scope open; name: the task's.
         Returns: the task. Its exception stops the scope; it may be cancelled on its own.
         Raises: TypeError for what is no coroutine; RuntimeError when the scope is not open.
+
+        Example:
+            async with ninth.scope() as scope:
+                task = scope.start(asyncio.sleep, 0.01, "slept")
+                print(await task)  # -> slept
         """
         if not self._takes_more():
             if asyncio.iscoroutine(fn):
@@ -81,11 +86,16 @@ class Scope(Block):
         return task
 
     def process(self, command: Command, *, background: bool = False, **options: Any) -> Process:
-        """Start a child, at once; the scope owns it: stops it when it stops, and always reaps it.
+        r"""Start a child, at once; the scope owns it: stops it when it stops, and always reaps it.
 
         command, options: as in ninth.open_process(). background: it does not keep the scope open.
         Returns: the Process.
         Raises: what open_process() raises; RuntimeError when the scope is not open.
+
+        Example:
+            async with ninth.scope() as scope:
+                child = scope.process(["echo", "hello"], stdout=PIPE)
+                print(await child.stdout.read())  # -> b'hello\n'
         """
         from ninth.processes import start_process  # noqa: PLC0415
 
@@ -104,6 +114,10 @@ class Scope(Block):
         source: a coroutine, a task, or what else can be awaited; a coroutine function, which is
         called with args. background: a coroutine does not keep the scope open.
         Raises: TypeError for what cannot be awaited; RuntimeError when the scope is not open.
+
+        Example:
+            with ninth.scope() as scope:
+                scope.promise(asyncio.sleep(0.01, 6)).then(lambda six: six * 7).then(print)  # -> 42
         """
         from ninth.promise import Promise, check_awaitable  # noqa: PLC0415
         from ninth.promises.home import check_thread, home_of  # noqa: PLC0415
@@ -135,13 +149,36 @@ class Scope(Block):
         Returns: a Registration. Raises: TypeError for what is no file, hides data or cannot be
         called like that; FileClosedError for a closed file; OSError for what cannot be polled;
         RuntimeError when the scope is not open.
+
+        Example:
+            reading, writing = os.pipe()
+
+            def take():
+                print(os.read(reading, 100))  # -> b'hello'
+                return ninth.STOP
+
+            with ninth.scope() as scope:
+                scope.on_readable(reading, take)
+                os.write(writing, b"hello")
         """
         return self._on_file(file, callback, args, background, READ, "on_readable")
 
     def on_writable(
         self, file: File, callback: Callable[..., object], *args: Any, background: bool = False
     ) -> Registration:
-        """Call callback(*args) whenever a file can be written without blocking; see on_readable."""
+        """Call callback(*args) whenever a file can be written without blocking; see on_readable.
+
+        Example:
+            reading, writing = os.pipe()
+
+            def give():
+                os.write(writing, b"hello")
+                return ninth.STOP
+
+            with ninth.scope() as scope:
+                scope.on_writable(writing, give)
+            print(os.read(reading, 100))  # -> b'hello'
+        """
         return self._on_file(file, callback, args, background, WRITE, "on_writable")
 
     def on_line(
@@ -166,6 +203,13 @@ class Scope(Block):
         Returns: a Registration. Raises: as on_readable(), and as Stream(): BusyError if somebody
         reads the Stream; LookupError and ValueError for an encoding. The scope fails with
         LineTooLong for a longer line, and with OSError when reading fails.
+
+        Example:
+            with ninth.scope() as scope:
+                child = scope.process("echo one; echo two", shell=True, stdout=PIPE)
+                scope.on_line(child.stdout, print)
+            # -> one
+            # -> two
         """
         from ninth.scopes.lines import LineRegistration  # noqa: PLC0415
 
@@ -183,6 +227,10 @@ class Scope(Block):
 
         Returns: a Registration. Raises: TypeError and ValueError for what is no number of seconds,
         TypeError for what cannot be called like that; RuntimeError when the scope is not open.
+
+        Example:
+            with ninth.scope() as scope:
+                scope.after(0.01, print, "later")  # -> later
         """
         seconds_of(seconds, "after")
         self._check(callback, len(args), "after")
@@ -198,6 +246,13 @@ class Scope(Block):
 
         seconds: more than zero.
         Returns: a Registration. Raises: as after(); ValueError for zero or less.
+
+        Example:
+            with ninth.scope() as scope:
+                ticking = scope.every(0.01, print, "tick", background=True)
+                scope.after(0.025, scope.cancel)
+            # -> tick
+            # -> tick
         """
         if seconds_of(seconds, "every") <= 0:
             message = f"every() was given {seconds} seconds: pass more than zero"
@@ -212,6 +267,14 @@ class Scope(Block):
 
         Returns: a Registration. Raises: TypeError, ValueError and RuntimeError as signals();
         TypeError for what cannot be called like that; RuntimeError when the scope is not open.
+
+        Example:
+            with ninth.scope() as scope:
+                scope.on_signal(signal.SIGHUP, print, "hung up", background=True)
+                scope.after(0, os.kill, os.getpid(), signal.SIGHUP)
+                scope.after(0.01, print, "done")
+            # -> hung up
+            # -> done
         """
         from ninth.signals import check_signal  # noqa: PLC0415
 
@@ -228,6 +291,11 @@ class Scope(Block):
         Returns: a Registration. Raises: TypeError for what is no child or cannot be called like
         that; ProcessLookupError if there is no such process; RuntimeError when the scope is not
         open.
+
+        Example:
+            with ninth.scope() as scope:
+                child = scope.process("exit 3", shell=True)
+                scope.on_exit(child, print)  # -> 3
         """
         self._check(callback, 1, "on_exit")
         return self._begin(ExitRegistration(self, callback, background, child))
@@ -246,6 +314,13 @@ class Scope(Block):
 
         timeout, name: as in ninth.scope(). background: it does not keep this scope open.
         Raises: TypeError and ValueError for a bad timeout; RuntimeError when this one is not open.
+
+        Example:
+            with ninth.scope() as scope:
+                part = scope.subscope()
+                part.after(60, print, "never")
+                scope.after(0.01, part.cancel)
+            print(part.cancelled)  # -> True
         """
         self._require_open("subscope")
         child = Scope(timeout=timeout, name=name)
@@ -265,6 +340,12 @@ class Scope(Block):
         The body is cancelled at its next await. reason: anything; kept in `reason`. Idempotent, and
         nothing happens in a scope that has ended.
         Raises: RuntimeError if the scope has not been entered.
+
+        Example:
+            async with ninth.scope() as scope:
+                scope.start(ninth.sleep, 60)
+                scope.cancel("enough")
+            print(scope.cancelled, scope.reason)  # -> True enough
         """
         if self._state is NEW:
             message = f"{self} has not been entered: write `async with` it, or `with` it, first"
@@ -352,8 +433,12 @@ def scope(
     with the errors of its body, its tasks and its callbacks; a bare TimeoutError for its timeout
     alone; KeyboardInterrupt and SystemExit bare; CancelledError when it was cancelled from outside.
 
-        async with ninth.scope() as scope:
-            scope.start(follow, command)
-            scope.every(10, render, background=True)
+    Example:
+        async with ninth.scope(timeout=10) as scope:
+            task = scope.start(asyncio.sleep, 0.01, "a coroutine")
+            scope.after(0.02, print, "a callback")
+        print(task.result())
+        # -> a callback
+        # -> a coroutine
     """
     return Scope(timeout=timeout, name=name, loop_factory=loop_factory)

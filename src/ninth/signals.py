@@ -248,10 +248,6 @@ def blocked(signum: int) -> Iterator[None]:
 def signals(*signums: int) -> SignalStream:
     """Listen to signals: a stream of them, for `async with`.
 
-        async with ninth.signals(signal.SIGTERM, signal.SIGHUP) as arriving:
-            async for signum in arriving:
-                print(signum.name)
-
     What comes between two steps of the iteration is kept; equal signals that wait may merge, as
     in the kernel. Others may listen to the same signals; the previous handler is back when the
     last of them has left.
@@ -260,6 +256,13 @@ def signals(*signums: int) -> SignalStream:
     Raises: TypeError and ValueError for what is no signal or cannot be caught; RuntimeError outside
     the main thread, and on entry if the loop keeps the signal to itself (uvloop: SIGCHLD).
     Thread-safe: no, main thread only.
+
+    Example:
+        async with ninth.signals(signal.SIGTERM, signal.SIGHUP) as arriving:
+            os.kill(os.getpid(), signal.SIGHUP)
+            async for signum in arriving:
+                print(signum.name)  # -> SIGHUP
+                break
     """
     if not signums:
         raise TypeError("signals() was given no signal: pass one or more, like signal.SIGTERM")

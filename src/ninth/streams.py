@@ -44,11 +44,7 @@ PTY_MASTER = os.makedev(5, 2)
 
 
 class Stream(Reading, Writing, Ends):
-    """Bytes and lines over an open file.
-
-        stream = ninth.Stream(sys.stdin.buffer)
-        async for line in stream:
-            print(len(line))
+    r"""Bytes and lines over an open file.
 
     One task may read and one may write at a time. A stream owns its file: who reads or writes it
     past the stream mixes up the order. Usable as `async with`, which closes it.
@@ -56,6 +52,16 @@ class Stream(Reading, Writing, Ends):
     Raises: TypeError for what hides data (text wrappers, TLS sockets), and for sockets that are no
     streams; FileClosedError for a closed file; IsADirectoryError.
     Thread-safe: no.
+
+    Example:
+        reading, writing = os.pipe()
+        async with ninth.Stream(reading) as reader, ninth.Stream(writing) as writer:
+            await writer.write(b"one\ntwo\n")
+            await writer.write_eof()
+            async for line in reader:
+                print(line)
+        # -> b'one\n'
+        # -> b'two\n'
     """
 
     def __init__(self, file: File) -> None:
@@ -177,7 +183,7 @@ class Stream(Reading, Writing, Ends):
         server_hostname: str | None = None,
         server_side: bool = False,
     ) -> TLSStream:
-        """Go on with TLS from here on: return a stream that encrypts, and is to be used instead.
+        r"""Go on with TLS from here on: return a stream that encrypts, and is to be used instead.
 
         What came already and was not read counts as the beginning of TLS.
         context: what certificates are shown and accepted, as from ssl.create_default_context().
@@ -186,6 +192,14 @@ class Stream(Reading, Writing, Ends):
         Raises: ssl.SSLError if TLS fails, ssl.SSLCertVerificationError for a certificate that is
         not accepted; the connection is closed then, and when this is cancelled. BusyError if
         somebody reads or writes; ValueError for a missing or needless server_hostname.
+
+        Example:
+            async with ninth.connect_tcp("localhost", port) as plain:
+                await plain.write(b"STARTTLS\n")
+                context = ssl.create_default_context(cafile=certificate)
+                secure = await plain.start_tls(context, server_hostname="localhost")
+                await secure.write(b"secret\n")
+                print(await secure.read_line())  # -> b'secret\n'
         """
         from ninth.streaming.tls import TLSStream  # noqa: PLC0415  (a stream over a stream)
 

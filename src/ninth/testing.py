@@ -29,14 +29,18 @@ from ninth.loop.selectors_poller import SelectorsPoller
 class VirtualLoop(EventLoop):
     """An event loop with a clock that jumps.
 
-        loop = ninth.testing.VirtualLoop(seed=1)
-        loop.run_until_complete(main())
-
     seed: shuffles the order of callbacks that are ready together; None leaves it.
     patience: real seconds to wait for files and threads before the clock jumps.
     start: what time() gives at first, in seconds.
     Raises: ValueError for a negative patience.
     Thread-safe: as EventLoop.
+
+    Example:
+        async def main():
+            await ninth.sleep(3600)
+            return "an hour later"
+
+        print(ninth.run(main, loop_factory=ninth.testing.VirtualLoop))  # -> an hour later
     """
 
     def __init__(

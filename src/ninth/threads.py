@@ -132,6 +132,9 @@ async def to_thread(fn: Callable[..., T], *args: Any, abandon: bool = False) -> 
     and what fn raises leaves instead of the cancellation.
     Returns: what fn returns. Raises: what fn raises; TypeError for a coroutine function, and for
     what cannot be called; RuntimeError if the system has no thread left.
+
+    Example:
+        print(await ninth.to_thread(sum, [1, 2, 3]))  # -> 6
     """
     if inspect.iscoroutinefunction(fn):
         message = f"to_thread() was given the coroutine function {fn!r}: await it, or start() it"
@@ -262,6 +265,12 @@ def from_thread(
     loop, without a loop in other threads than those of to_thread(), and if the loop is closed or
     gets closed meanwhile; TypeError for what cannot be called.
     Thread-safe: yes, and for threads only.
+
+    Example:
+        def in_a_thread():
+            return ninth.from_thread(asyncio.sleep, 0.01, "slept in the loop")
+
+        print(await ninth.to_thread(in_a_thread))  # -> slept in the loop
     """
     check_function(fn, "from_thread")
     if runs_a_loop():

@@ -41,6 +41,11 @@ class EventLoop(SocketOperations, Transports, Subprocesses):
     selector: one of `selectors`; poller: an object like ninth.loop.poller.EpollPoller; by default
     epoll is used directly, where there is epoll.
     Thread-safe: only call_soon_threadsafe(), and what asyncio's documentation adds to it.
+
+    Example:
+        loop = ninth.EventLoop()
+        print(loop.run_until_complete(asyncio.sleep(0.01, "slept")))  # -> slept
+        loop.close()
     """
 
     # For loops that order or time things differently, as tests want to.
@@ -331,5 +336,10 @@ def is_literal(host: Any) -> bool:
 
 
 def new_event_loop() -> EventLoop:
-    """Return a new event loop: `asyncio.Runner(loop_factory=ninth.new_event_loop)`."""
+    """Return a new event loop: `asyncio.Runner(loop_factory=ninth.new_event_loop)`.
+
+    Example:
+        with asyncio.Runner(loop_factory=ninth.new_event_loop) as runner:
+            print(runner.run(asyncio.sleep(0.01, "slept")))  # -> slept
+    """
     return EventLoop()

@@ -22,6 +22,10 @@ def install() -> None:
     The policy in force is kept for everything but the making of loops, so child watchers and
     the loops of other threads stay as they are. Calling it again changes nothing.
     Raises: RuntimeError on a Python without policies.
+
+    Example:
+        ninth.install()
+        print(type(asyncio.new_event_loop()).__name__)  # -> EventLoop
     """
     with warnings.catch_warnings():
         # Deprecated for programs that can pass a factory; this is for those that cannot.

@@ -65,6 +65,17 @@ class Process:
     returncode: None while it runs, then its exit status, or -n when signal n ended it.
     stdin, stdout, stderr: a Stream where PIPE was given, else None.
     Thread-safe: no.
+
+    Example:
+        async with ninth.open_process(["sleep", "60"]) as child:
+            assert child.pid > 0 and child.returncode is None
+            child.send_signal(signal.SIGSTOP)
+            child.terminate()
+            child.send_signal(signal.SIGCONT)
+            print(await child.wait(), child.returncode)  # -> -15 -15
+        async with ninth.open_process(["sleep", "60"]) as child:
+            child.kill()
+            print(await child.wait())  # -> -9
     """
 
     background = False

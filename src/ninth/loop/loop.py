@@ -59,6 +59,16 @@ class Loop:
     poller: an object like ninth.loop.poller.EpollPoller; the best of the system by default.
     Use it as a context manager, or call close() when it is done with.
     Thread-safe: only call_soon_threadsafe().
+
+    Example:
+        loop = ninth.Loop()
+        loop.call_later(0.01, print, "later")
+        loop.call_later(0.02, loop.stop)
+        loop.call_soon(print, "soon")
+        loop.run()
+        loop.close()
+        # -> soon
+        # -> later
     """
 
     def __init__(self, *, poller: Any = None) -> None:

@@ -22,6 +22,17 @@ class Datagrams:
     """A UDP socket; what open_udp() opens. Usable as `async with`, which closes it.
 
     One task may receive and one may send at a time. Thread-safe: no.
+
+    Example:
+        async with (
+            ninth.open_udp("127.0.0.1") as one,
+            ninth.open_udp("127.0.0.1", remote=one.local_address) as other,
+        ):
+            await other.send(b"hello")
+            async for data, sender in one:
+                print(data, sender == other.local_address)  # -> b'hello' True
+                break
+            assert other.remote_address == one.local_address
     """
 
     def __init__(self, sock: socket.socket) -> None:

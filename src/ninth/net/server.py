@@ -58,7 +58,21 @@ PEER_ERRORS = (ConnectionError, EOFError, LineTooLong, TimeoutError, ssl.SSLErro
 
 
 class Server:
-    """What serve_tcp() and serve_unix() return; await it, or enter it by `async with`."""
+    """What serve_tcp() and serve_unix() return; await it, or enter it by `async with`.
+
+    Example:
+        async def greet(stream):
+            await stream.write(b"hello")
+
+        async with ninth.serve_tcp(greet, "127.0.0.1", 0) as server:
+            assert server.addresses == [("127.0.0.1", server.port)]
+            print(server.connections)  # -> 0
+            server.stop(grace=1)
+            await server.serve_forever()
+
+        async with ninth.serve_tcp(greet, "127.0.0.1", 0) as server:
+            server.cancel()
+    """
 
     def __init__(
         self,

@@ -33,6 +33,14 @@ class Registration:
     done: whether the callback will not be called again, and no coroutine of it is running.
     background: whether it does not keep the scope open.
     `await registration` waits until it is done. Thread-safe: no.
+
+    Example:
+        async with ninth.scope() as scope:
+            ticking = scope.every(60, print, "tick")
+            print(ticking.done)  # -> False
+            ticking.cancel()
+            await ticking
+            print(ticking.done)  # -> True
     """
 
     __slots__ = (

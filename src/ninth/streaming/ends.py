@@ -42,6 +42,12 @@ class Ends:
         Raises: ValueError for max_bytes below one; BusyError if another task reads; FileClosedError
         if the stream is closed, or gets closed meanwhile; OSError from the system.
         Cancelling: nothing is lost.
+
+        Example:
+            reading, writing = os.pipe()
+            os.write(writing, b"hello")
+            async with ninth.Stream(reading) as stream:
+                print(await stream.read(4))  # -> b'hell'
         """
         incoming = self._incoming
         core = incoming.core
@@ -57,6 +63,12 @@ class Ends:
         closed meanwhile; BrokenPipeError and other OSErrors from the system; RuntimeError after
         write_eof().
         Cancelling: the rest is sent all the same, before what is written next.
+
+        Example:
+            reading, writing = os.pipe()
+            async with ninth.Stream(writing) as stream:
+                await stream.write(b"hello")
+            print(os.read(reading, 100))  # -> b'hello'
         """
         return new_write(self._outgoing, self, data)  # type: ignore[no-any-return]
 

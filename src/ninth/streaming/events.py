@@ -31,11 +31,6 @@ if TYPE_CHECKING:
 class EventStream:
     """The events of a protocol over a stream.
 
-        connection = ninth.EventStream(stream, h11.Connection(h11.CLIENT))
-        await connection.send(h11.Request(method="GET", target="/", headers=headers))
-        async for event in connection:
-            ...
-
     stream: a Stream, which this owns. connection: the state machine of the protocol; its other
     methods are called directly.
     `async for` ends with the connection; with h11, with each message: after
@@ -44,6 +39,21 @@ class EventStream:
     stream.
     Raises: TypeError for what is no such state machine.
     Thread-safe: no.
+
+    Example:
+        import h11
+
+        async with (
+            ninth.connect_tcp("localhost", http_port) as stream,
+            ninth.EventStream(stream, h11.Connection(h11.CLIENT)) as connection,
+        ):
+            request = h11.Request(method="GET", target="/", headers=[("host", "localhost")])
+            await connection.send(request, h11.EndOfMessage())
+            async for event in connection:
+                print(type(event).__name__)
+        # -> Response
+        # -> Data
+        # -> EndOfMessage
     """
 
     def __init__(self, stream: Stream, connection: Any) -> None:

@@ -23,7 +23,15 @@ class Reading:
     _incoming: Incoming
 
     def pending(self) -> int:
-        """Return how many bytes were read from the file, and not yet from here."""
+        """Return how many bytes were read from the file, and not yet from here.
+
+        Example:
+            reading, writing = os.pipe()
+            os.write(writing, b"hello")
+            async with ninth.Stream(reading) as stream:
+                await stream.read_exactly(2)
+                print(stream.pending())  # -> 3
+        """
         return self._incoming.held.size()
 
     async def _read(self, max_bytes: int) -> bytes:
@@ -43,6 +51,13 @@ class Reading:
 
         What is written meanwhile is not waited for, so this ends even if it never does.
         Raises: as read().
+
+        Example:
+            reading, writing = os.pipe()
+            os.write(writing, b"hello")
+            async with ninth.Stream(reading) as stream:
+                print(stream.read_available())  # -> b'hello'
+                print(stream.read_available())  # -> b''
         """
         self._incoming.check("read_available")
         parts = [self._incoming.held.take_all()]
@@ -61,6 +76,12 @@ class Reading:
         Raises: asyncio.IncompleteReadError, an EOFError, when the file ends before: its `partial`
         is what there was; ValueError for a negative n; else as read().
         Cancelling: nothing is lost.
+
+        Example:
+            reading, writing = os.pipe()
+            os.write(writing, b"hello")
+            async with ninth.Stream(reading) as stream:
+                print(await stream.read_exactly(3))  # -> b'hel'
         """
         if n < 0:
             message = f"n is {n}: pass 0 or more bytes"
@@ -90,6 +111,12 @@ class Reading:
         file ends before; its `partial` is what there was. ValueError for an empty separator or a
         limit below one; else as read().
         Cancelling, LineTooLong: nothing is lost.
+
+        Example:
+            reading, writing = os.pipe()
+            os.write(writing, b"key: value")
+            async with ninth.Stream(reading) as stream:
+                print(await stream.read_until(b": "))  # -> b'key: '
         """
         if not separator:
             raise ValueError("the separator is empty: pass one byte or more")
@@ -110,6 +137,12 @@ class Reading:
         Returns: a last line without line end as it is; b"" at the end of the file.
         Raises: LineTooLong; ValueError for a limit below one; else as read().
         Cancelling, LineTooLong: nothing is lost.
+
+        Example:
+            reading, writing = os.pipe()
+            os.write(writing, b"one\ntwo")
+            async with ninth.Stream(reading) as stream:
+                print(await stream.read_line())  # -> b'one\n'
         """
         if limit < 1:
             check_limit(limit)
@@ -139,6 +172,11 @@ class Reading:
         encoding, errors: as in bytes.decode(). limit: as in read_line(). A line may end with
         "\r\n".
         Raises: LookupError for an unknown encoding; in the loop as read_line().
+
+        Example:
+            async with ninth.open_process(["echo", "ninth"], stdout=PIPE) as child:
+                async for line in child.stdout.lines():
+                    print(line)  # -> ninth
         """
         codecs.lookup(encoding)
         codecs.lookup_error(errors)

@@ -65,6 +65,11 @@ class Writing:
         A socket is shut down for writing and can still be read; a pipe is closed.
         Raises: io.UnsupportedOperation for terminals and what else has no end of its own; else
         as write().
+
+        Example:
+            async with ninth.open_process("cat", stdin=PIPE, stdout=PIPE) as child:
+                await child.stdin.write_eof()
+                print(await child.stdout.read())  # -> b''
         """
         if self._outgoing.ended:
             return
@@ -105,6 +110,12 @@ class Writing:
         position is then behind what was sent, also when this fails or is cancelled.
         Raises: ValueError for a negative number, or a file in text mode; else as write().
         Cancelling: what was sent is sent, and nothing of the file follows.
+
+        Example:
+            async with ninth.connect_tcp("localhost", port) as stream:
+                with open(path, "rb") as file:
+                    print(await stream.sendfile(file, 0, 5))  # -> 5
+                print(await stream.read_exactly(5))  # -> b'hello'
         """
         self._outgoing.check("sendfile")
         if not stat.S_ISSOCK(self._kind) or self._shared:

@@ -321,6 +321,15 @@ def close(file: Any) -> None:
     number that is closed already is.
     Raises: what closing raises: OSError, or a buffered file's errors of writing the rest.
     Thread-safe: no; it knows of the loop that runs in this thread, and of a plain scope's.
+
+    Example:
+        reading, writing = os.pipe()
+        async with ninth.scope() as scope:
+            scope.after(0.01, ninth.close, reading)
+            try:
+                await ninth.readable(reading)
+            except ninth.FileClosedError:
+                print("closed meanwhile")  # -> closed meanwhile
     """
     try:
         fd = file if isinstance(file, int) else file.fileno()
