@@ -12,7 +12,8 @@ import uvloop
 
 import ninth
 from ninth.errors import BusyError
-from ninth.signals import listen, signals
+from ninth.signals import signals
+from ninth.waiting.fanout import listen
 from tests.loops import Factory
 
 pytestmark = pytest.mark.usefixtures("no_leaks")

@@ -18,6 +18,7 @@ from ninth.scopes.registrations import (
     TimerRegistration,
     context_in,
 )
+from ninth.waiting.fanout import check_signal
 from ninth.waiting.watchers import READ, WRITE
 
 if TYPE_CHECKING:
@@ -276,8 +277,6 @@ class Scope(Block):
             # -> hung up
             # -> done
         """
-        from ninth.signals import check_signal  # noqa: PLC0415
-
         self._check(callback, len(args), "on_signal")
         check_signal(signum, "on_signal()")
         return self._begin(SignalRegistration(self, callback, args, background, signum))

@@ -24,12 +24,12 @@ import sys
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from ninth.signals import listen
+from ninth.waiting.fanout import listen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ninth.signals import Listener
+    from ninth.waiting.fanout import Listener
 
 # How often a process is asked for that nothing tells us about.
 SECONDS_PER_LOOK = 0.05

@@ -18,6 +18,7 @@ from ninth.scopes import callbacks
 from ninth.scopes.callbacks import STOP
 from ninth.scopes.current import innermost
 from ninth.waiting import files, watchers
+from ninth.waiting.fanout import listen
 from ninth.waiting.watchers import READ, Watcher
 
 if TYPE_CHECKING:
@@ -370,8 +371,6 @@ class SignalRegistration(Registration):
         self._kept = False
 
     def _begin(self) -> None:
-        from ninth.signals import listen  # noqa: PLC0415
-
         self._listener = listen(self._scope.loop, self._signum, self._arrived)
 
     def _arrived(self, _signum: int) -> None:

@@ -6,8 +6,8 @@ import signal
 from typing import TYPE_CHECKING
 
 from ninth.scopes.current import innermost
-from ninth.signals import check_signal, listen, name_of
 from ninth.waiting.condition import Condition, NotTrueError
+from ninth.waiting.fanout import check_signal, listen, name_of
 
 if TYPE_CHECKING:
     from ninth.waiting.condition import Cancellable, Wait
