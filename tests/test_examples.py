@@ -98,6 +98,7 @@ def test_all_are_here() -> None:
         *LATEST,
         "latest_broken",
         "everything_is_a_file",
+        "promises",
         "latest_remote",
         "all_cores",
         "http_server",
@@ -220,6 +221,19 @@ def test_everything_is_a_file(stdin: str, examples: Examples, tmp_path: Path) ->
         "regular_file",
         "standard_input",
     ]
+
+
+def test_promises(examples: Examples) -> None:
+    commands = ["sleep 0.2; echo slow", "echo quick; echo lines", "exit 3"]
+    status, output, errors = examples.run("promises", *commands)
+    assert (status, errors) == (0, "")
+    assert output.splitlines() == [
+        "slow",
+        "quick lines",
+        "failed: 'exit 3': status 3",
+        "first: echo quick; echo lines",
+    ]
+    assert examples.run("promises", "exit 1")[1].splitlines()[-1] == "first: none"
 
 
 # The network

@@ -15,16 +15,11 @@ from ninth.promises.combinators import (
     Race,
     Rejected,
 )
-from ninth.promises.core import (
-    FULFILLED,
-    PENDING,
-    REJECTED,
-    Core,
-    DoneCallback,
-    Resolvers,
-    check_reason,
-)
+from ninth.promises.core import Core
 from ninth.promises.home import Home, home_of_context
+from ninth.promises.reactions import DoneCallback
+from ninth.promises.resolving import Resolvers, check_reason
+from ninth.promises.states import FULFILLED, PENDING, REJECTED
 
 if TYPE_CHECKING:
     import contextvars

@@ -10,7 +10,7 @@ import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from ninth.promises.core import FULFILLED, PENDING, REJECTED
+from ninth.promises.states import FULFILLED, PENDING, REJECTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

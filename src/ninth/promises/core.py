@@ -12,7 +12,8 @@ its queue of jobs. Each step of the specification that is a job there is one her
 
 A frame is not kept by what is raised through it: a traceback holds its frames, a frame its promise,
 the promise its reason and that its traceback, which would be a cycle. So tracebacks begin where
-ninth's own frames end, and `self` is let go of where a reason is raised.
+ninth's own frames end, and `self` is let go of where a reason is raised. And a frame that a
+traceback holds keeps the frames that called it: those are emptied as soon as they have ended.
 
 Sources: Promises/A+ 1.1 (the numbers in comments); ECMA-262, "Promise Objects".
 """
@@ -21,29 +22,24 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import enum
 import inspect
-from types import CoroutineType, FunctionType
-from typing import TYPE_CHECKING, Any, Protocol
+import os
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any
 
 from ninth.promises.home import Guard, Home, check_thread, home_of, running_loop, scope_of_context
-from ninth.scopes.callbacks import OWN_FILES, Place, calling_frame, outcome_of
+from ninth.promises.reactions import Waiter
+from ninth.promises.resolving import Resolvers, foreign_loop, then_of
+from ninth.promises.states import FULFILLED, PENDING, REJECTED, State
+from ninth.scopes.callbacks import OWN_FILES, PACKAGE, Place, calling_frame, outcome_of
 from ninth.scopes.registrations import context_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from types import CodeType, TracebackType
+    from types import CodeType, FrameType, TracebackType
 
+    from ninth.promises.reactions import Reaction
 
-class State(enum.Enum):
-    """Where a promise is in its life."""
-
-    PENDING = "pending"
-    FULFILLED = "fulfilled"
-    REJECTED = "rejected"
-
-
-PENDING, FULFILLED, REJECTED = State
 
 # What is surely neither thenable nor awaitable, for speed.
 PLAIN = frozenset(
@@ -65,11 +61,8 @@ PLAIN = frozenset(
 )
 
 
-class Reaction(Protocol):
-    """What waits for a promise to be settled."""
-
-    def _settled(self, source: Core) -> None:
-        """See to it that the loop does what is due."""
+OURS_AND_THE_LOOPS = (PACKAGE, os.path.dirname(asyncio.__file__))
+SUSPENDABLE = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
 class Core:
@@ -376,6 +369,8 @@ class Core:
                 raise error
             self._home.scope._fail(error)
         else:
+            if trace is not None and not self._home.loop.is_closed():
+                self._home.loop.call_soon(empty_callers, trace.tb_frame)
             self._settle(REJECTED, error, trace)
 
     def _settle(self, state: State, value: Any, traceback: TracebackType | None) -> None:
@@ -445,128 +440,19 @@ class Core:
             del reason, traceback, self
 
 
-class Waiter:
-    """A task that awaits a promise."""
+def empty_callers(frame: FrameType) -> None:
+    """Empty the frames from which the loop and we called what raised, and which have ended.
 
-    __slots__ = ("future",)
-
-    def __init__(self, future: asyncio.Future[None]) -> None:
-        self.future = future
-
-    def _settled(self, _source: Core) -> None:
-        if not self.future.done():
-            self.future.set_result(None)
-
-
-class DoneCallback:
-    """What add_done_callback() was given."""
-
-    __slots__ = ("callback", "context")
-
-    def __init__(
-        self, callback: Callable[[Any], object], context: contextvars.Context | None
-    ) -> None:
-        self.callback = callback
-        self.context = contextvars.copy_context() if context is None else context
-
-    def _settled(self, source: Core) -> None:
-        loop = source._home.loop
-        if not loop.is_closed():
-            loop.call_soon(self.callback, source, context=self.context)
-
-
-class Resolvers:
-    """The two functions that settle a promise; the first call of one of them counts."""
-
-    __slots__ = ("promise",)
-
-    def __init__(self, promise: Core) -> None:
-        # None afterwards: these functions must not keep what they have settled.
-        self.promise: Core | None = promise
-
-    def take(self) -> Core | None:
-        """Return the promise, the first time."""
-        promise = self.promise
-        self.promise = None
-        return promise
-
-    def resolve(self, value: Any = None) -> None:
-        """Fulfil the promise with a value, or have it adopt a promise, thenable or awaitable.
-
-        Does nothing once the promise was resolved or rejected. Raises: RuntimeError in another
-        thread than the loop's: write ninth.from_thread(resolve, value, loop=loop) there.
-        """
-        if self.promise is not None:
-            check_here(self.promise, "resolve()")
-            promise, self.promise = self.promise, None
-            promise._resolve(value)
-
-    def reject(self, reason: BaseException) -> None:
-        """Reject the promise with an exception.
-
-        Does nothing once the promise was resolved or rejected. Raises: TypeError for what is no
-        exception; RuntimeError in another thread than the loop's, as resolve().
-        """
-        check_reason(reason, "reject()")
-        if self.promise is not None:
-            check_here(self.promise, "reject()")
-            promise, self.promise = self.promise, None
-            promise._settle(REJECTED, reason, reason.__traceback__)
-
-    def adopt_reason(self, reason: Any) -> None:
-        """Reject the promise with the reason of a thenable, which may be none for us."""
-        if self.promise is not None:
-            try:
-                check_reason(reason, "the second argument of then()")
-            except TypeError as error:
-                reason = error.with_traceback(None)
-            self.reject(reason)
-
-
-def check_here(promise: Core, function: str) -> None:
-    """Refuse another thread than the loop's. Raises: RuntimeError."""
-    loop = promise._home.loop
-    if running_loop() is not loop:
-        check_thread(loop, function)
-
-
-def check_reason(reason: Any, function: str) -> None:
-    """Refuse a reason that is no exception. Raises: TypeError."""
-    if not isinstance(reason, BaseException):
-        cure = "pass an exception, because await raises it"
-        if isinstance(reason, type) and issubclass(reason, BaseException):
-            cure = f"pass an instance, {reason.__name__}(...)"
-        message = f"{function} was given {reason!r} as the reason of a rejection: {cure}"
-        raise TypeError(message)
-
-
-def then_of(value: Any) -> Any:
-    """Return the method `then` of a value, looked up once, or None if it is no thenable.
-
-    Raises: what the look-up raises.
+    Those of users, and of coroutines, are left alone.
     """
-    try:
-        then = value.then
-    except AttributeError:
-        # There is none, or there is and its getter raised.
-        if any("then" in vars(kind) for kind in type(value).__mro__):
-            raise
-        return None
-    if not callable(then):
-        return None
-    if (
-        isinstance(value, type)
-        and type(inspect.getattr_static(value, "then", None)) is FunctionType
-    ):
-        # A class has the methods of its instances.
-        return None
-    return then
-
-
-def foreign_loop(subject: Any) -> RuntimeError:
-    """Return the error for what belongs to another loop."""
-    message = (
-        f"{subject!r} belongs to another event loop: use it in the loop in which it was made, or "
-        f"hand its result over with ninth.from_thread()"
-    )
-    return RuntimeError(message)
+    caller = frame.f_back
+    while caller is not None:
+        code = caller.f_code
+        if code.co_flags & SUSPENDABLE or not code.co_filename.startswith(OURS_AND_THE_LOOPS):
+            return
+        try:
+            caller.clear()
+        except RuntimeError:
+            # From here on they are still running.
+            return
+        caller = caller.f_back
