@@ -9,6 +9,7 @@ import ast
 import inspect
 import os
 import re
+import select
 import socket
 import ssl
 import subprocess
@@ -84,28 +85,40 @@ class Peer(threading.Thread):
         self.context.load_cert_chain(certificate[1], certificate[0])
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
+        self.tls_listener = socket.create_server(("127.0.0.1", 0))
+        self.tls_port = self.tls_listener.getsockname()[1]
 
     def run(self) -> None:
+        """Serve one after the other."""
         while True:
-            sock, _ = self.listener.accept()
+            ready, _, _ = select.select([self.listener, self.tls_listener], [], [])
+            sock, _ = ready[0].accept()
             with sock:
+                if ready[0] is self.tls_listener:
+                    self.echo_over_tls(sock)
+                    continue
                 data = sock.recv(65536)
                 if data == b"stop":
                     return
                 if data.startswith(b"GET"):
                     sock.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi")
                 elif data == b"STARTTLS\n":
-                    with self.context.wrap_socket(sock, server_side=True) as secure:
-                        secure.sendall(secure.recv(65536))
-                        secure.recv(1)
+                    self.echo_over_tls(sock)
                 else:
                     sock.sendall(data)
+
+    def echo_over_tls(self, sock: socket.socket) -> None:
+        with self.context.wrap_socket(sock, server_side=True) as secure:
+            secure.sendall(secure.recv(65536))
+            # Until the client has closed.
+            secure.recv(1)
 
     def stop(self) -> None:
         with socket.create_connection(("127.0.0.1", self.port)) as sock:
             sock.sendall(b"stop")
         self.join()
         self.listener.close()
+        self.tls_listener.close()
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +159,7 @@ def test_examples_do_what_they_say(
     given = {
         "port": peer.port,
         "http_port": peer.port,
+        "tls_port": peer.tls_port,
         "path": str(path),
         "certificate": str(certificate[1]),
     }

@@ -615,8 +615,8 @@ async def test_tls_on_both_ends(contexts: Contexts) -> None:
         ninth.serve_tcp(echo, "127.0.0.1", 0, ssl=contexts[0]) as serving,
         ninth.connect_tcp("127.0.0.1", serving.port, ssl=contexts[1]) as stream,
     ):
-        assert isinstance(stream, Stream)
-        assert stream.ssl_object.version() in {"TLSv1.2", "TLSv1.3"}  # type: ignore[attr-defined]
+        assert isinstance(stream, ninth.TLSStream)
+        assert stream.ssl_object.version() in {"TLSv1.2", "TLSv1.3"}
         await stream.write(b"one\ntwo")
         assert await stream.read_line() == b"one\n"
         assert await stream.read_exactly(3) == b"two"
@@ -727,7 +727,8 @@ async def test_the_end_of_tls(contexts: Contexts) -> None:
         ):
             assert (await stream.read_line()).startswith(b"by")
             assert await stream.read() == b""
-            assert stream.truncated is truncated  # type: ignore[attr-defined]
+            assert isinstance(stream, ninth.TLSStream)
+            assert stream.truncated is truncated
 
 
 @on_each_loop
@@ -804,6 +805,13 @@ async def test_who_waits_on_tls_learns_of_its_close(contexts: Contexts) -> None:
         with pytest.raises(FileClosedError):
             await reading
         assert stream.fileno() == -1
+        other = await ninth.connect_tcp("127.0.0.1", serving.port, ssl=contexts[1])
+        reading = asyncio.ensure_future(other.read())
+        await turns()
+        ninth.close(other)
+        with pytest.raises(FileClosedError):
+            await reading
+        assert other.closed
 
 
 @on_each_loop

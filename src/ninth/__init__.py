@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ninth.scopes.registrations import Registration
     from ninth.signals import signals
     from ninth.streaming.events import EventStream
+    from ninth.streaming.tls import TLSStream
     from ninth.streams import Stream
     from ninth.threads import from_thread, to_thread
     from ninth.waiting.watchers import close
@@ -51,6 +52,7 @@ __all__ = [
     "Scope",
     "Server",
     "Stream",
+    "TLSStream",
     "__version__",
     "after",
     "at",
@@ -97,6 +99,7 @@ HOMES = {
     "Scope": "ninth.scope",
     "Server": "ninth.net.server",
     "Stream": "ninth.streams",
+    "TLSStream": "ninth.streaming.tls",
     "WRITE": "ninth.loop",
     "after": "ninth.conditions",
     "at": "ninth.conditions",

@@ -178,9 +178,11 @@ class Server:
         return self._coroutine().throw(*error)
 
     def close(self) -> None:
-        """End it; see collections.abc.Coroutine."""
+        """End it, as a coroutine; in a block the same as stop()."""
         if self._serving is not None:
             self._serving.close()
+        else:
+            self.stop()
 
     # Serving in a block
 

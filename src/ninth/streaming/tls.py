@@ -35,7 +35,17 @@ MOST_ENCRYPTED = 128 * 1024
 
 
 class TLSStream(Stream):
-    """A stream over TLS. What it is made of, Stream.start_tls() says."""
+    """A stream over TLS: what connect_tcp(ssl=…), serve_tcp(ssl=…) and Stream.start_tls() make.
+
+    truncated: whether the file ended without TLS saying that nothing follows: it may have been cut.
+
+    Example:
+        context = ssl.create_default_context(cafile=certificate)
+        async with ninth.connect_tcp("localhost", tls_port, ssl=context) as stream:
+            print(stream.ssl_object.version() >= "TLSv1.2")  # -> True
+            await stream.write(b"secret")
+            print(await stream.read(), stream.truncated)  # -> b'secret' False
+    """
 
     def __init__(  # a stream over a stream has nothing to look at
         self,
