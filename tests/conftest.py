@@ -1,6 +1,7 @@
 """What many tests need: a running `ninth watch`, and proof that nothing of it survives."""
 
 import contextlib
+import gc
 import os
 import signal
 import ssl
@@ -165,3 +166,14 @@ def no_leaks() -> Iterator[None]:
     assert state() == before
     with pytest.raises(ChildProcessError):
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+
+
+@pytest.fixture
+def no_collection() -> Iterator[None]:
+    """Have no garbage collection while the test runs."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

@@ -2,12 +2,9 @@
 
 import asyncio
 import contextlib
-import gc
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
-
-import pytest
 
 from ninth import Promise
 from tests.loops import on_each_loop
@@ -19,16 +16,6 @@ class Thing:
 
 class Failure(Exception):  # noqa: N818  (the name says it)
     """An error that can be referred to weakly."""
-
-
-@pytest.fixture
-def no_collection() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 async def turns(count: int = 6) -> None:

@@ -1,10 +1,8 @@
 """What has left a scope is not kept alive by it: no error waits for a collection."""
 
 import asyncio
-import gc
 import os
 import weakref
-from collections.abc import Iterator
 from typing import Any, Self
 
 import pytest
@@ -19,16 +17,6 @@ KINDS = ("after", "every", "task", "coroutine", "future", "readable", "line", "e
 
 class Held:
     """Something in the frame that fails."""
-
-
-@pytest.fixture
-def no_collection() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 class Failing:

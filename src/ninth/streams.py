@@ -19,10 +19,11 @@ import socket
 import ssl
 import stat
 import termios
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from ninth.errors import FileClosedError
 from ninth.loop.core import Core
+from ninth.streaming.closing import Closing
 from ninth.streaming.ends import Ends
 from ninth.streaming.incoming import MOST, Incoming, new_read
 from ninth.streaming.outgoing import Outgoing
@@ -33,8 +34,6 @@ from ninth.waiting.files import descriptor, is_same
 from ninth.waiting.watchers import READ, close, table_of
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from ninth.streaming.tls import TLSStream
     from ninth.waiting.files import File
     from ninth.waiting.watchers import Table
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
 PTY_MASTER = os.makedev(5, 2)
 
 
-class Stream(Reading, Writing, Ends):
+class Stream(Reading, Writing, Closing, Ends):
     r"""Bytes and lines over an open file.
 
     One task may read and one may write at a time. A stream owns its file: who reads or writes it
@@ -391,17 +390,6 @@ class Stream(Reading, Writing, Ends):
             if watcher is not None:
                 watcher.table.remove(watcher)
         self._read_watch = self._write_watch = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
 
 def closed_meanwhile(stream: Stream) -> FileClosedError:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from ninth.conditions import readable, writable
 from ninth.errors import BusyError
 from ninth.net.addresses import check_host, check_port, resolve
+from ninth.streaming.closing import Closing
 from ninth.waiting.files import closed
 from ninth.waiting.watchers import close
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 # No datagram is larger, so none is cut.
 LARGEST = 65536
 
 
-class Datagrams:
+class Datagrams(Closing):
     """A UDP socket; what open_udp() opens. Usable as `async with`, which closes it.
 
     One task may receive and one may send at a time. Thread-safe: no.
@@ -143,14 +141,3 @@ class Datagrams:
         """Do the same as aclose(), where nothing can be awaited."""
         if self.file.fileno() >= 0:
             close(self.file)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -20,15 +20,14 @@ import sys
 from typing import TYPE_CHECKING, Any, Self
 
 from ninth.errors import BusyError
+from ninth.streaming.closing import Closing
 from ninth.streaming.incoming import MOST
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from ninth.streams import Stream
 
 
-class EventStream:
+class EventStream(Closing):
     """The events of a protocol over a stream.
 
     stream: a Stream, which this owns. connection: the state machine of the protocol; its other
@@ -172,14 +171,3 @@ class EventStream:
     async def aclose(self) -> None:
         """Close the stream; idempotent."""
         await self.stream.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()

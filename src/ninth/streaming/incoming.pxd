@@ -1,16 +1,13 @@
 cimport cython
 
 from ninth.loop.core cimport Core
-from ninth.loop.watch cimport Source
 from ninth.streaming.held cimport Held
-from ninth.waiting.direct cimport DirectWait
+from ninth.waiting.direct cimport DirectSource, DirectWait
 
 # What is read goes through here, and then into an object of its exact size.
 cdef char shared[65536]
 
-cdef class Incoming(Source):
-    cdef public object file
-    cdef public int fd
+cdef class Incoming(DirectSource):
     cdef public bint reads
     cdef public bint direct
     cdef public bint socket
@@ -19,7 +16,6 @@ cdef class Incoming(Source):
     cdef public object reader
     cdef public bint claimed
     cdef public bint closed
-    cdef public Core core
     cdef public object loop
     cdef public bint watched
     cpdef check(self, str method)
@@ -29,7 +25,6 @@ cdef class Incoming(Source):
     cpdef unwatch(self)
     @cython.locals(reader=DirectRead, data=bytes)
     cpdef bint on_events(self, int mask) except *
-    cpdef bint is_open(self) except *
 
 cdef class DirectRead(DirectWait):
     cdef public Incoming incoming

@@ -14,11 +14,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from ninth.errors import BusyError
-from ninth.loop.core import Core
 from ninth.loop.poller import READ
-from ninth.loop.watch import Source
 from ninth.streaming.held import Held
-from ninth.waiting.direct import DirectWait, closed_behind
+from ninth.waiting.direct import DirectSource, DirectWait
 from ninth.waiting.files import closed
 
 if TYPE_CHECKING:
@@ -38,7 +36,7 @@ else:
 MOST = 65536
 
 
-class Incoming(Source):
+class Incoming(DirectSource):
     """The reading side of a stream.
 
     held: what was read and not taken. reads: whether the file can be read at all.
@@ -56,11 +54,8 @@ class Incoming(Source):
     __slots__ = (
         "claimed",
         "closed",
-        "core",
         "direct",
         "eager",
-        "fd",
-        "file",
         "held",
         "loop",
         "reader",
@@ -81,7 +76,7 @@ class Incoming(Source):
         self.reader: Any = None
         self.claimed = False
         self.closed = False
-        self.core: Core | None = None
+        self.core = None
         self.loop: Any = None
         self.watched = False
 
@@ -146,18 +141,6 @@ class Incoming(Source):
             reader.data = data
         reader.wake()
         return False
-
-    def is_open(self) -> bool:
-        """Return whether the file object has its number still."""
-        try:
-            return bool(self.file.fileno() == self.fd)
-        except (OSError, ValueError):
-            return False
-
-    def close_behind(self) -> None:
-        """Take note that somebody closed the file without ninth.close()."""
-        self.unwatch()
-        self.on_closed(closed_behind(self.file))
 
     def on_closed(self, error: FileClosedError) -> None:
         """Tell the reader that the file was closed; it is not watched any more."""
@@ -240,7 +223,7 @@ def new_read(incoming: Incoming, size: int, more: bool) -> DirectRead:
     read.incoming = incoming
     read.more = more
     read.size = min(size, MOST)
-    read.core = incoming.core  # type: ignore[assignment]
+    read.core = incoming.core
     read.loop = incoming.loop
     read.fd = incoming.fd
     read.interest = READ

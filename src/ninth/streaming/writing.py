@@ -123,7 +123,6 @@ class Writing:
         check_range(file, offset, count)
         if self._outgoing.unsent:
             await self._flushed()
-        self._use(asyncio.get_running_loop())
         position = offset
         try:
             while count is None or position < offset + count:
@@ -168,8 +167,10 @@ class Writing:
         return position - offset
 
     async def _wait_writable(self) -> None:
-        """Wait until the system takes more, with others kept from writing."""
-        self._outgoing.writer = waiter = asyncio.get_running_loop().create_future()
+        """Wait until the system has taken what is unsent, and takes more; others may not write."""
+        loop = asyncio.get_running_loop()
+        self._use(loop)
+        self._outgoing.writer = waiter = loop.create_future()
         try:
             if self._write_watch is None:
                 self._write_watch = StreamWatcher(self, self._table, WRITE)
@@ -196,17 +197,12 @@ class Writing:
 
     async def _flushed(self) -> None:
         """Wait until nothing is unsent."""
-        loop = asyncio.get_running_loop()
-        self._use(loop)
-        self._outgoing.writer = waiter = loop.create_future()
+        outgoing = self._outgoing
         try:
-            if self._write_watch is None:
-                self._write_watch = StreamWatcher(self, self._table, WRITE)
-            await waiter
+            await self._wait_writable()
         finally:
-            self._outgoing.writer = None
             # A writer that is cancelled gets its buffer back, and may change it.
-            unsent, self._outgoing.unsent = self._outgoing.unsent, bytes(self._outgoing.unsent)
+            unsent, outgoing.unsent = outgoing.unsent, bytes(outgoing.unsent)
             if isinstance(unsent, memoryview):
                 unsent.release()
 

@@ -33,14 +33,17 @@ cdef class FileCondition:
     cdef public object _function
     cdef object __weakref__
 
-cdef class DirectWait(Source):
+cdef class DirectSource(Source):
+    cdef public Core core
+    cdef public object file
+    cdef public int fd
+    cpdef bint is_open(self) except *
+
+cdef class DirectWait(DirectSource):
     cdef public bint _asyncio_future_blocking
     cdef public bint begun
     cdef public bint over
-    cdef public Core core
     cdef public object loop
-    cdef public object file
-    cdef public int fd
     cdef public object callback
     cdef public object context
     cdef public object error
@@ -48,7 +51,6 @@ cdef class DirectWait(Source):
     cpdef object value(self)
     cpdef wake(self)
     cpdef bint on_events(self, int mask) except *
-    cpdef bint is_open(self) except *
 
 @cython.locals(wait=DirectWait)
 cdef DirectWait new_wait(Core core, object loop, object file, int fd, int interest)

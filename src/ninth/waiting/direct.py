@@ -207,7 +207,33 @@ class FileCondition:
         raise NotImplementedError
 
 
-class DirectWait(Source):
+class DirectSource(Source):
+    """What the loop's table tells of the events of a file, and that knows whether it is open."""
+
+    __slots__ = ("core", "fd", "file")
+
+    core: Any
+    fd: int
+    file: Any
+
+    def is_open(self) -> bool:
+        """Return whether the file object has its number still."""
+        try:
+            return bool(self.file.fileno() == self.fd)
+        except (OSError, ValueError):
+            return False
+
+    def close_behind(self) -> None:
+        """Take note that somebody closed the file without ninth.close()."""
+        remove(self.core, self, self.fd)
+        self.on_closed(closed_behind(self.file))
+
+    def on_closed(self, error: FileClosedError) -> None:
+        """Take note that the file was closed; it is not watched any more."""
+        raise NotImplementedError
+
+
+class DirectWait(DirectSource):
     """One `await` of one file, which holds no data of its own, on a loop that has a Core.
 
     It is three things at once, so that a wait costs one object: what the loop's table tells of an
@@ -222,10 +248,7 @@ class DirectWait(Source):
         "begun",
         "callback",
         "context",
-        "core",
         "error",
-        "fd",
-        "file",
         "loop",
         "over",
     )
@@ -234,10 +257,7 @@ class DirectWait(Source):
     begun: bool
     callback: Any
     context: Any
-    core: Core
     error: Any
-    fd: int
-    file: Any
     loop: Any
     over: bool
 
@@ -344,18 +364,6 @@ class DirectWait(Source):
         if not self.over:
             self.wake()
         return True
-
-    def is_open(self) -> bool:
-        """Return whether the file object has its number still."""
-        try:
-            return bool(self.file.fileno() == self.fd)
-        except (OSError, ValueError):
-            return False
-
-    def close_behind(self) -> None:
-        """Take note that somebody closed the file without ninth.close()."""
-        remove(self.core, self, self.fd)
-        self.on_closed(closed_behind(self.file))
 
     def on_closed(self, error: FileClosedError) -> None:
         """Wake the task with the error."""
