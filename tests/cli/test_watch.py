@@ -1,4 +1,4 @@
-"""`ninth watch` as a person uses it: over real children, pipes, signals and a terminal."""
+"""`ninth watch` as a person uses it: over real children, pipes and signals."""
 
 import fcntl
 import os
@@ -8,35 +8,14 @@ import shlex
 import signal
 import subprocess
 import sys
-import termios
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO
 
-import pexpect
-import pyte
 import pytest
 
-from tests.conftest import TAG, Runner
+from tests.cli.terminals import until, waiting_in
+from tests.conftest import Runner
 
 LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d( .*)?$")
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Wait until it is true."""
-    deadline = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def waiting_in(pipe: IO[str] | None) -> int:
-    """Return how many bytes are in a pipe."""
-    size = bytearray(4)
-    assert pipe is not None
-    fcntl.ioctl(pipe, termios.FIONREAD, size)
-    return int.from_bytes(size, sys.byteorder)
 
 
 class TestPiped:
@@ -350,121 +329,3 @@ class TestUsage:
         assert re.match(r"ninth \d+\.\d+\S* \((compiled|pure Python), CPython 3\.", version)
         pure = ninth.run("--version", env=os.environ | {"NINTH_PURE": "1"}).stdout
         assert "(pure Python, " in pure
-
-
-class Terminal:
-    """A program in a pseudo-terminal, and what its screen shows."""
-
-    def __init__(
-        self,
-        runner: Runner,
-        *arguments: str,
-        rows: int = 10,
-        columns: int = 40,
-        size: tuple[int, int] | None = None,
-    ) -> None:
-        self.screen = pyte.Screen(columns, rows)
-        self.stream = pyte.ByteStream(self.screen)
-        self.child = pexpect.spawn(
-            sys.executable,
-            ["-m", "ninth", *arguments],
-            dimensions=size or (rows, columns),
-            env={**os.environ, "TERM": "xterm", TAG: runner.tag},
-            timeout=30,
-        )
-        self.raw = b""
-
-    def until(self, *texts: str) -> list[str]:
-        """Read until all texts are on the screen; return its rows."""
-        deadline = time.monotonic() + 30
-        while not all(any(text in row for row in self.screen.display) for text in texts):
-            assert time.monotonic() < deadline, self.screen.display
-            self._read()
-        return [row.rstrip() for row in self.screen.display]
-
-    def end(self) -> list[str]:
-        """Read to the end; return the rows of the screen."""
-        while not self.child.flag_eof:
-            self._read()
-        self.child.wait()
-        return [row.rstrip() for row in self.screen.display]
-
-    def _read(self) -> None:
-        try:
-            data = self.child.read_nonblocking(65536, timeout=30)
-        except pexpect.EOF:
-            return
-        self.raw += data
-        self.stream.feed(data)
-
-
-class TestTerminal:
-    def test_the_frame_is_redrawn_in_place(self, ninth: Runner, loop: str) -> None:
-        commands = ["for i in 1 2 3 4 5 6 7 8 9; do echo line $i; sleep 0.05; done", "echo other"]
-        terminal = Terminal(ninth, "watch", "--loop", loop, *commands)
-        rows = terminal.end()
-        assert LINE.match(rows[0])
-        assert rows[1:] == ["line 9", "other"] + [""] * 7
-        assert terminal.child.exitstatus == 0
-
-    def test_there_is_a_frame_before_the_first_line(self, ninth: Runner) -> None:
-        terminal = Terminal(ninth, "watch", "sleep 0.5; echo x")
-        assert LINE.match(terminal.until("20")[0])
-        terminal.end()
-
-    def test_rows_are_cut_to_the_width(self, ninth: Runner, loop: str) -> None:
-        rows = [f"echo {'a' * 100}", f"echo {'漢' * 50}", f"echo {'b' * 40}"]
-        terminal = Terminal(ninth, "watch", "--loop", loop, *rows)
-        rows = terminal.end()
-        assert rows[1] == "a" * 39 + "…"
-        assert rows[2].replace(" ", "") == "漢" * 19 + "…"
-        assert rows[3:] == ["b" * 40] + [""] * 6
-        # Real terminals, unlike the one here, would erase the last cell of a full row.
-        assert "…\x1b[K" not in terminal.raw.decode()
-
-    def test_more_rows_than_the_terminal_has(self, ninth: Runner) -> None:
-        terminal = Terminal(ninth, "watch", *[f"echo {n}" for n in range(30)], rows=6)
-        rows = terminal.end()
-        assert LINE.match(rows[0])
-        assert rows[1:] == ["0", "1", "2", "+27 more", ""]
-
-    def test_a_terminal_that_nobody_has_sized(self, ninth: Runner) -> None:
-        terminal = Terminal(ninth, "watch", "echo hello; sleep 0.2", "echo x", size=(0, 0))
-        assert terminal.end()[1:3] == ["hello", "x"]
-
-    def test_errors_of_children_stand_above_the_frame(self, ninth: Runner) -> None:
-        terminal = Terminal(ninth, "watch", "printf '\\033[2Joops\\n' >&2; sleep 0.3", "echo fine")
-        rows = terminal.end()
-        assert rows[0] == "oops"
-        assert LINE.match(rows[1])
-        assert rows[2:4] == ["", "fine"]
-
-    def test_ctrl_c_leaves_the_frame_and_the_terminal_as_they_were(
-        self, ninth: Runner, loop: str
-    ) -> None:
-        terminal = Terminal(ninth, "watch", "--loop", loop, "echo up; sleep 1.2; echo x; sleep 100")
-        terminal.until("up" if loop != "blocking" else "20")
-        terminal.child.sendintr()
-        rows = terminal.end()
-        assert not any("Traceback" in row for row in rows)
-        assert terminal.child.signalstatus == signal.SIGINT
-        assert b"\x1b[?1049h" not in terminal.raw
-        assert terminal.raw.count(b"\x1b[?7l") == terminal.raw.count(b"\x1b[?7h")
-
-    def test_a_hang_up_stops_everything(self, ninth: Runner) -> None:
-        terminal = Terminal(ninth, "watch", "echo up; sleep 1000 & wait")
-        terminal.until("up")
-        terminal.child.close(force=False)
-        until(lambda: not ninth.survivors())
-
-    def test_a_dumb_terminal_gets_lines(self, ninth: Runner) -> None:
-        child = pexpect.spawn(
-            sys.executable,
-            ["-m", "ninth", "watch", "echo x"],
-            env={**os.environ, "TERM": "dumb", TAG: ninth.tag},
-            timeout=30,
-        )
-        output = child.read().decode()
-        child.close()
-        assert "\x1b" not in output
-        assert LINE.match(output.splitlines()[-1])
