@@ -57,6 +57,13 @@ def until_idle(pid: int) -> None:
     until(idle)
 
 
+class Screen(pyte.Screen):
+    """A screen that takes a space of no width as real terminals do: pyte drops what follows it."""
+
+    def draw(self, data: str) -> None:
+        super().draw(data.replace("\u200b", ""))
+
+
 class Terminal:
     """A program in a pseudo-terminal, and what its screen shows.
 
@@ -73,7 +80,7 @@ class Terminal:
         program: str | None = None,
         env: dict[str, str] | None = None,
     ) -> None:
-        self.screen = pyte.Screen(columns, rows)
+        self.screen = Screen(columns, rows)
         self.stream = pyte.ByteStream(self.screen)
         environ = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
         self.child = pexpect.spawn(

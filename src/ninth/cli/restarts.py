@@ -3,8 +3,8 @@
 LONGEST_DELAY = 30.0  # seconds
 # Who has run that long has got over what made it fail.
 LONG_RUN = 10.0
-# What doubling starts from, where the first restart is to come at once.
-SHORTEST_DELAY = 0.1
+# What doubling starts from at least, where the first restart is to come at once.
+SHORTEST_DELAY = 0.05
 
 
 class Restarts:
@@ -36,7 +36,7 @@ class Restarts:
         delay = self._first
         if self._in_a_row:
             base = max(self._first, SHORTEST_DELAY)
-            # 2**9 of the shortest is more than the longest; more could be more than a float holds.
+            # 2**10 of the shortest is more than the longest; more could be more than a float holds.
             doubled = base * 2 ** min(self._in_a_row, 10)
             delay = min(doubled, max(LONGEST_DELAY, self._first))
         self._in_a_row += 1

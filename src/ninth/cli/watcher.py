@@ -78,6 +78,7 @@ class Watcher:
         self._clearing: dict[Watched, float] = {}  # whose session is emptied before a restart
         self._reading: dict[int, tuple[Callable[[], object], Registration | None]] = {}
         self._reads_paused = False
+        self._pause_due: Registration | None = None
         self._flush: Registration | None = None
         self._above: list[str] = []
         self._above_size = 0
@@ -124,12 +125,12 @@ class Watcher:
             for signum, handler in previous.items():
                 signal.signal(signum, handler)
         self._say_what_was_killed()
+        if self.settings.timings:
+            self._say_timings()
         if self.error is not None:
             raise self.error
         if self.signum is not None:
             raise Interrupted(self.signum)
-        if self.settings.timings:
-            self._say_timings()
         return self._status()
 
     def _run_scope(self) -> None:
@@ -147,7 +148,7 @@ class Watcher:
                     if one.run is not None:
                         self._follow(one)
                 if self.settings.interval:
-                    scope.every(self.settings.interval, self._tick, background=True)
+                    scope.after(self.settings.interval, self._tick, background=True)
                 if self.writer.pending:
                     self._written()
                 if self.signum is not None:
@@ -254,6 +255,26 @@ class Watcher:
         if registration is not None:
             registration.cancel()
 
+    @property
+    def _too_much(self) -> bool:
+        """Whether more waits to be shown than should."""
+        if self.output.every_line:
+            return self.writer.full
+        return self._above_size > ABOVE_LIMIT
+
+    def _pause_reading_soon(self) -> None:
+        """Pause in the next turn, if it is still needed then.
+
+        In this one everybody who has something to read has his turn, or whoever comes first would
+        be the only one to be read each time.
+        """
+        if self._pause_due is None:
+            self._pause_due = self.scope.after(0, self._pause_if_full, background=True)
+
+    def _pause_if_full(self) -> None:
+        self._pause_due = None
+        self._pause_reading(pause=self._too_much)
+
     def _pause_reading(self, *, pause: bool) -> None:
         """Let commands wait until what they wrote has gone out; or go on."""
         # Who is being stopped has to come to its end, whether or not anybody reads.
@@ -298,18 +319,22 @@ class Watcher:
         if data is None:
             return
         texts = one.error_lines.feed(data) if data else one.error_lines.end()
-        if self.settings.named:
-            texts = [f"{one.name} │ {text}" for text in texts]
         if not (self._stopping and self._above_size > ABOVE_LIMIT):
-            self._above += texts
-            self._above_size += sum(map(len, texts))
+            self._put_above(one, texts)
         if self._above_size > ABOVE_LIMIT:
-            self._pause_reading(pause=True)
+            self._pause_reading_soon()
         self._draw_soon()
         if not data:
             self._stop_reading(run.errors)
             run.close_errors()
             self._look(one)
+
+    def _put_above(self, one: Watched, texts: Sequence[str]) -> None:
+        """Keep lines of standard error until a frame is drawn."""
+        if self.settings.named:
+            texts = [f"{one.name} │ {text}" for text in texts]
+        self._above += texts
+        self._above_size += sum(map(len, texts))
 
     # Ends and restarts
 
@@ -446,7 +471,7 @@ class Watcher:
             if not data:
                 break
         while run.errors >= 0 and (data := read(run.errors, LINES_CHUNK)) is not None:
-            self._above += one.error_lines.feed(data) if data else one.error_lines.end()
+            self._put_above(one, one.error_lines.feed(data) if data else one.error_lines.end())
             if not data:
                 break
         if one.code is None and one.again is None:
@@ -483,7 +508,7 @@ class Watcher:
         if self.writer.pending and self._flush is None:
             self._flush = self.scope.on_writable(1, self._written, background=True)
         if self.writer.full and self.output.every_line:
-            self._pause_reading(pause=True)
+            self._pause_reading_soon()
 
     def _written(self) -> object:
         """Write more of what waits."""
@@ -521,6 +546,11 @@ class Watcher:
     # Drawing
 
     def _tick(self) -> None:
+        # What a pause of the whole program (Ctrl-Z, a lid that was shut) made us miss is not made
+        # up for, as every() would do; but the ticks keep their beat.
+        interval = self.settings.interval
+        late = (time.monotonic() - self._began) % interval
+        self.scope.after(interval - late, self._tick, background=True)
         if not self._stopping:
             self._write(self.output.tick())
             self._draw_soon()
@@ -544,7 +574,7 @@ class Watcher:
             data = self.output.above(self._above)
             self._above, self._above_size = [], 0
         self._write(data + self.output.draw(self.watched))
-        self._pause_reading(pause=self.writer.full and self.output.every_line)
+        self._pause_reading(pause=self._too_much)
 
     def _on_resize(self) -> None:
         self.output.resized()
@@ -615,7 +645,9 @@ class Watcher:
         for one in self.watched:
             if one.code is None:
                 continue
-            again = f", {one.restarts.count} restarts" if one.restarts.count else ""
+            restarts = one.restarts.count
+            word = "restart" if restarts == 1 else "restarts"
+            again = f", {restarts} {word}" if restarts else ""
             ending = one.ending or "exit 0"
             started = one.started - self._began
             sys.stderr.write(
