@@ -158,7 +158,8 @@ class Watcher:
             raise errors.exceptions[0] from None
 
     def _register_others(self, scope: Scope) -> None:
-        scope.on_signal(signal.SIGTSTP, self._on_suspend, background=True)
+        if signal.getsignal(signal.SIGTSTP) != signal.SIG_IGN:
+            scope.on_signal(signal.SIGTSTP, self._on_suspend, background=True)
         if self.settings.output == "tty" or self.settings.pty:
             scope.on_signal(signal.SIGWINCH, self._on_resize, background=True)
         if self.settings.output == "i3bar":
@@ -584,16 +585,22 @@ class Watcher:
                 for one in self.watched:
                     if one.run is not None and one.run.output >= 0:
                         set_size(one.run.output, size.lines, size.columns)
+                        # It is not their controlling terminal, so the system does not tell them.
+                        self.family.send(self.family.living(one.run.pid), signal.SIGWINCH)
         self._draw()
 
     def _on_suspend(self) -> None:
         """Stop with the commands (Ctrl-Z), and go on with them."""
         members = self.family.living()
         self.family.send(members, signal.SIGSTOP)
-        os.kill(os.getpid(), signal.SIGSTOP)
+        # Not SIGSTOP: where no shell could continue us, the system ignores a SIGTSTP that is not
+        # handled (setpgid(2), orphaned process groups).
+        handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTSTP)
         # Here we are when somebody says: go on.
+        signal.signal(signal.SIGTSTP, handler)
         self.family.send(members, signal.SIGCONT)
-        self.output.resized()
+        self.output.moved()
         self._draw_soon()
 
     # For bars

@@ -44,7 +44,10 @@ class Output:
         return b""
 
     def resized(self) -> None:
-        """Take note that the terminal has another size, or that others wrote to it."""
+        """Take note that the terminal has another size."""
+
+    def moved(self) -> None:
+        """Take note that others wrote to the terminal, so that the cursor is somewhere else."""
 
     def lines(self, watched: Watched, texts: Sequence[str]) -> bytes:  # noqa: ARG002
         """Return what tells new lines of a command."""

@@ -74,6 +74,9 @@ class TtyOutput(Output):
     def resized(self) -> None:
         self._styled = []
 
+    def moved(self) -> None:
+        self._rows, self._styled = [], []
+
     def _row(self, watched: Watched, columns: int, name_width: int) -> tuple[str, str]:
         """Return a row without and with styles."""
         name = ""
