@@ -5,10 +5,10 @@ imported only when it is the one that is asked for: a status line should start a
 """
 
 import argparse
+import contextlib
 import importlib
 import io
 import os
-import platform
 import signal
 import sys
 from collections.abc import Sequence
@@ -24,6 +24,8 @@ COMMANDS = {
     "compare": "measure all loops on the same work",
     "loops": "list the loops, print one, or show what changes between two",
 }
+
+MINIMAL_COLUMNS = 40  # of --help
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,12 +80,31 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         prog=prog,
         # Abbreviations would make every new option a possible break of somebody's script.
         allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
     )
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Finds the width out by itself: argparse, which makes one for each option, imports shutil."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+def _columns() -> int:
+    columns = 0
+    with contextlib.suppress(KeyError, ValueError):
+        columns = int(os.environ["COLUMNS"])
+    if columns <= 0:
+        with contextlib.suppress(OSError):
+            columns = os.get_terminal_size().columns
+    return max(columns or 80, MINIMAL_COLUMNS)
+
+
 def _version() -> str:
-    from ninth import is_compiled  # noqa: PLC0415 - costs the import of the loop
+    import platform  # noqa: PLC0415 - both cost time that a status line has not got
+
+    from ninth import is_compiled  # noqa: PLC0415
 
     kind = "compiled" if is_compiled() else "pure Python"
     python = f"{platform.python_implementation()} {platform.python_version()}"
