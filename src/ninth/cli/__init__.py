@@ -4,28 +4,14 @@ Each subcommand is a module with `add_arguments(parser)` and `run(arguments, par
 imported only when it is the one that is asked for: a status line should start at once.
 """
 
-import argparse
-import contextlib
-import importlib
 import io
 import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Any
-
-from ninth import __version__
 
 from .ending import die_by, fail
-
-COMMANDS = {
-    "watch": "run commands side by side and show the latest line of each",
-    "demo": "watch two bundled commands that print random numbers",
-    "compare": "measure all loops on the same work",
-    "loops": "list the loops, print one, or show what changes between two",
-}
-
-MINIMAL_COLUMNS = 40  # of --help
+from .parsers import COMMANDS, main_parser, subcommand
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,13 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str]) -> int:
     name = arguments[0] if arguments else ""
     if name not in COMMANDS:
-        parser = _main_parser()
+        parser = main_parser()
         parser.parse_args(arguments)  # --help, --version, or an error
         parser.error(f"no command was given: choose from {', '.join(COMMANDS)}")
-    module = importlib.import_module(f".{name}", __name__)
-    parser = _parser(f"ninth {name}")
-    module.add_arguments(parser)
-    parser.add_argument("-V", "--version", action=_Version, help="show the version and exit")
+    module, parser = subcommand(name)
     options, literal = list(arguments[1:]), []
     if "--" in options:  # what follows is never an option
         position = options.index("--")
@@ -73,68 +56,3 @@ def _run(arguments: Sequence[str]) -> int:
         namespace.commands = [*namespace.commands, *literal]
     status: int = module.run(namespace, parser)
     return status
-
-
-def _parser(prog: str) -> argparse.ArgumentParser:
-    return argparse.ArgumentParser(
-        prog=prog,
-        # Abbreviations would make every new option a possible break of somebody's script.
-        allow_abbrev=False,
-        formatter_class=_Formatter,
-    )
-
-
-class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """Finds the width out by itself: argparse, which makes one for each option, imports shutil."""
-
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, width=_columns() - 2)
-
-
-def _columns() -> int:
-    columns = 0
-    with contextlib.suppress(KeyError, ValueError):
-        columns = int(os.environ["COLUMNS"])
-    if columns <= 0:
-        with contextlib.suppress(OSError):
-            columns = os.get_terminal_size().columns
-    return max(columns or 80, MINIMAL_COLUMNS)
-
-
-def _version() -> str:
-    import platform  # noqa: PLC0415 - both cost time that a status line has not got
-
-    from ninth import is_compiled  # noqa: PLC0415
-
-    kind = "compiled" if is_compiled() else "pure Python"
-    python = f"{platform.python_implementation()} {platform.python_version()}"
-    return f"ninth {__version__} ({kind}, {python})"
-
-
-def _main_parser() -> argparse.ArgumentParser:
-    parser = _parser("ninth")
-    parser.usage = "ninth COMMAND [OPTIONS]"
-    parser.description = "Run commands side by side and always show the latest line of each."
-    parser.epilog = "commands (each knows --help):\n" + "".join(
-        f"  {name:<8}  {text}\n" for name, text in COMMANDS.items()
-    )
-    parser.add_argument("command", metavar="COMMAND", nargs="?", choices=COMMANDS, help="see below")
-    parser.add_argument("-V", "--version", action=_Version, help="show the version and exit")
-    return parser
-
-
-class _Version(argparse.Action):
-    """Looks the version up when it is asked for, not whenever there is a parser."""
-
-    def __init__(self, option_strings: Sequence[str], **options: Any) -> None:
-        super().__init__(option_strings, nargs=0, **options | {"dest": argparse.SUPPRESS})
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        _namespace: argparse.Namespace,
-        _values: object,
-        _option: str | None = None,
-    ) -> None:
-        sys.stdout.write(f"{_version()}\n")
-        parser.exit()

@@ -17,6 +17,7 @@ the same as `ninth watch` with these two commands, so it takes the same options.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = DESCRIPTION
+    parser.usage = "ninth demo [OPTIONS]"
     add_common_arguments(parser)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from ninth.cli.all_loops import LOOPS, module_of
 
 DESCRIPTION = """\
-Without arguments, list the loops with one line each. With a NAME, print the source of that loop.
+Without arguments, list the loops with one line each. With a LOOP, print the source of that loop.
 With --diff, show what changes from loop A to loop B.
 """
 COLORS = {"+": "\x1b[32m", "-": "\x1b[31m", "@": "\x1b[36m"}
@@ -20,8 +20,8 @@ RESET = "\x1b[0m"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = DESCRIPTION
-    parser.usage = "ninth loops [NAME | --diff A B]"
-    parser.add_argument("name", metavar="NAME", nargs="?", help=f"one of {', '.join(LOOPS)}")
+    parser.usage = "ninth loops [LOOP | --diff A B]"
+    parser.add_argument("name", metavar="LOOP", nargs="?", help=f"one of {', '.join(LOOPS)}")
     parser.add_argument("--diff", metavar=("A", "B"), nargs=2, help="show what changes from A to B")
 
 
@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         if name not in LOOPS:
             parser.error(f"there is no loop {name!r}: choose from {', '.join(LOOPS)}")
     if arguments.diff and arguments.name:
-        parser.error("give either a NAME or --diff A B")
+        parser.error("give either a LOOP or --diff A B")
     if arguments.diff:
         sys.stdout.writelines(_colored(_diff(*arguments.diff)))
     elif arguments.name:

@@ -52,7 +52,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--loop",
-        metavar="NAME",
+        metavar="LOOP",
         default="ninth",
         help="the loop to run on, ninth's own or a classic one; those know few of these options"
         " (default: %(default)s; see: ninth loops)",
@@ -61,6 +61,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     showing.add_argument(
         "-o",
         "--output",
+        metavar="WHAT",
         choices=OUTPUTS,
         default="auto",
         help="how to show it: tty, rows redrawn in place; line, a line for each change; log, every"
@@ -129,6 +130,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     running.add_argument(
         "-s",
         "--success",
+        metavar="WHICH",
         choices=("all", "first", "last"),
         default="all",
         help="which commands have to end with 0 for the exit status 0: all, the first that ends or"

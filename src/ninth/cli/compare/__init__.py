@@ -37,11 +37,12 @@ drawn from a seed. Print how long a line takes from being written to being rende
 loop costs, and how that grows with the number of children. Each loop has a process for itself.
 """
 EPILOG = """\
-delay       from a line being written until it, or a later line of the same child, is rendered
-CPU         of one CPU, without the children and without drawing
-wake-ups    how often the kernel woke the loop (voluntary context switches)
-renders     how often the loop rendered
-superseded  lines that were never shown, because a later one of their child was there first
+figures:
+  delay       from a line being written until it, or a later line of the same child, is rendered
+  CPU         of one CPU, without the children and without drawing
+  wake-ups    how often the kernel woke the loop (voluntary context switches)
+  renders     how often the loop rendered
+  superseded  lines that were never shown, because a later one of their child was there first
 
 exit status:
   0    all was measured
@@ -59,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "ninth compare [OPTIONS]"
     parser.add_argument(
         "--loops",
-        metavar="NAMES",
+        metavar="LOOPS",
         type=_loops,
         default=LOOPS,
         help=f"some of {', '.join(LOOPS)}, separated by commas (default: all)",
