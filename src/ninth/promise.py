@@ -141,6 +141,11 @@ class Promise(Core, Generic[T]):
         thenable or awaitable, and which is rejected with what it raises; without a callback for the
         case, it is settled as this one. Raises: RuntimeError when the loop is closed, or is another
         thread's.
+
+        Example:
+            async with ninth.scope():
+                promise = ninth.Promise.resolve(6).then(lambda six: six * 7, print)
+                print(await promise)  # -> 42
         """
         promise: Promise[Any] = self._then(on_fulfilled, on_rejected)
         return promise
@@ -152,7 +157,13 @@ class Promise(Core, Generic[T]):
     @overload
     def catch(self, on_rejected: None = None) -> Promise[T]: ...
     def catch(self, on_rejected: Any = None) -> Promise[Any]:
-        """Call a callback with the reason if this is rejected: then(None, on_rejected)."""
+        """Call a callback with the reason if this is rejected: then(None, on_rejected).
+
+        Example:
+            async with ninth.scope():
+                failed = ninth.Promise.reject(ValueError("no"))
+                print(await failed.catch(lambda reason: f"caught: {reason}"))  # -> caught: no
+        """
         return self.then(None, on_rejected)
 
     def finally_(self, on_finally: Callable[[], object] | None = None) -> Promise[T]:
@@ -160,6 +171,13 @@ class Promise(Core, Generic[T]):
 
         Returns: a promise settled as this one, once what the callback returned is; if the callback
         raises, or returns what gets rejected, it is rejected with that.
+
+        Example:
+            async with ninth.scope():
+                promise = ninth.Promise.resolve(6).finally_(lambda: print("cleaned up"))
+                print(await promise)
+            # -> cleaned up
+            # -> 6
         """
         fn: Any = on_finally
         if not callable(fn):
@@ -195,6 +213,10 @@ class Promise(Core, Generic[T]):
         """Return a promise for a value; a promise itself; what adopts a thenable or awaitable.
 
         Raises: RuntimeError without a scope and a running loop.
+
+        Example:
+            async with ninth.scope():
+                print(await ninth.Promise.resolve(asyncio.sleep(0.01, "adopted")))  # -> adopted
         """
         if type(value) is cls:
             return value
@@ -209,7 +231,15 @@ class Promise(Core, Generic[T]):
 
     @classmethod
     def reject(cls, reason: BaseException) -> Promise[Any]:
-        """Return a promise that is rejected. Raises: TypeError for what is no exception."""
+        """Return a promise that is rejected. Raises: TypeError for what is no exception.
+
+        Example:
+            async with ninth.scope():
+                try:
+                    await ninth.Promise.reject(ValueError("no"))
+                except ValueError as error:
+                    print(error)  # -> no
+        """
         check_reason(reason, "Promise.reject()")
         promise = cls._pending()
         promise._settle(REJECTED, reason, reason.__traceback__)
@@ -223,6 +253,12 @@ class Promise(Core, Generic[T]):
 
         The first call of one of them counts. Raises: RuntimeError without a scope and a running
         loop.
+
+        Example:
+            with ninth.scope() as scope:
+                promise, resolve, reject = ninth.Promise.with_resolvers()
+                promise.then(print)  # -> later
+                scope.after(0.01, resolve, "later")
         """
         promise = cls._pending()
         resolvers = Resolvers(promise)
@@ -241,6 +277,10 @@ class Promise(Core, Generic[T]):
         iterable: promises, tasks, futures, coroutines, thenables and values. After a rejection the
         others go on, as in JavaScript; coroutines belong to the scope. What cannot be iterated, and
         what iterating raises, is a rejection too; so it is with the other combinators.
+
+        Example:
+            async with ninth.scope():
+                print(await ninth.Promise.all([1, asyncio.sleep(0.01, 2)]))  # -> [1, 2]
         """
         return cls._combine(All, iterable)
 
@@ -249,12 +289,27 @@ class Promise(Core, Generic[T]):
         """Return a promise for what came of each: objects with `status`, and `value` or `reason`.
 
         status: "fulfilled" or "rejected".
+
+        Example:
+            async with ninth.scope():
+                failed = ninth.Promise.reject(ValueError("no"))
+                for one in await ninth.Promise.all_settled([1, failed]):
+                    print(one.value if one.status == "fulfilled" else one.reason)
+            # -> 1
+            # -> no
         """
         return cls._combine(AllSettled, iterable)
 
     @classmethod
     def race(cls, iterable: Iterable[Any]) -> Promise[Any]:
-        """Return a promise that is settled as the first of several; never, if there is none."""
+        """Return a promise that is settled as the first of several; never, if there is none.
+
+        Example:
+            async with ninth.scope():
+                slow, quick = asyncio.sleep(0.2, "slow"), asyncio.sleep(0.01, "quick")
+                print(await ninth.Promise.race([slow, quick]))
+            # -> quick
+        """
         return cls._combine(Race, iterable)
 
     @classmethod
@@ -262,6 +317,10 @@ class Promise(Core, Generic[T]):
         """Return a promise for the first value; rejected with a group of reasons if there is none.
 
         The group has the order of the input. Of an empty input: rejected with ValueError.
+
+        Example:
+            async with ninth.scope():
+                print(await ninth.Promise.any([ninth.Promise.reject(ValueError()), 2]))  # -> 2
         """
         return cls._combine(Any_, iterable)
 

@@ -156,7 +156,15 @@ class Loop:
         *args: Any,
         context: contextvars.Context | None = None,
     ) -> Timer:
-        """Run callback(*args) once, when time() has reached `when`; otherwise as call_later()."""
+        """Run callback(*args) once, when time() has reached `when`; otherwise as call_later().
+
+        Example:
+            loop = ninth.Loop()
+            loop.call_at(loop.time() + 0.01, loop.stop)
+            loop.run()
+            loop.close()
+            print("stopped")  # -> stopped
+        """
         return self._core.call_at(when, callback, *args, context=context)
 
     def call_soon_threadsafe(
@@ -165,7 +173,17 @@ class Loop:
         *args: Any,
         context: contextvars.Context | None = None,
     ) -> Handle:
-        """Like call_soon(), from any thread and from signal handlers. Thread-safe: yes."""
+        """Like call_soon(), from any thread and from signal handlers. Thread-safe: yes.
+
+        Example:
+            import threading
+
+            loop = ninth.Loop()
+            threading.Thread(target=loop.call_soon_threadsafe, args=(loop.stop,)).start()
+            loop.run()
+            loop.close()
+            print("stopped by a thread")  # -> stopped by a thread
+        """
         return self._core.call_soon_threadsafe(callback, *args, context=context)
 
     def time(self) -> float:
@@ -181,6 +199,20 @@ class Loop:
         Raises: ValueError for what is no open file; TypeError for what cannot be called, and for
         coroutine functions; OSError from the system.
         Thread-safe: no.
+
+        Example:
+            loop = ninth.Loop()
+            reading, writing = os.pipe()
+
+            def take():
+                print(os.read(reading, 100))  # -> b'hello'
+                loop.remove_reader(reading)
+                loop.stop()
+
+            loop.add_reader(reading, take)
+            os.write(writing, b"hello")
+            loop.run()
+            loop.close()
         """
         handle = self._handle(callback, args, "add_reader")
         self._core.set_reader(self._fd_of(file), handle)
@@ -190,7 +222,22 @@ class Loop:
         return self._core.clear_reader(fileno(file), False)
 
     def add_writer(self, file: Any, callback: Callable[..., object], *args: Any) -> None:
-        """Call callback(*args) whenever file is writable; otherwise as add_reader()."""
+        """Call callback(*args) whenever file is writable; otherwise as add_reader().
+
+        Example:
+            loop = ninth.Loop()
+            reading, writing = os.pipe()
+
+            def give():
+                os.write(writing, b"hello")
+                loop.remove_writer(writing)
+                loop.stop()
+
+            loop.add_writer(writing, give)
+            loop.run()
+            loop.close()
+            print(os.read(reading, 100))  # -> b'hello'
+        """
         handle = self._handle(callback, args, "add_writer")
         self._core.set_writer(self._fd_of(file), handle)
 
@@ -207,6 +254,18 @@ class Loop:
         Returns: a registration; cancel() is idempotent.
         Raises: ValueError for no condition or no open file; otherwise as add_reader().
         Thread-safe: no.
+
+        Example:
+            loop = ninth.Loop()
+            reading, writing = os.pipe()
+            os.write(writing, b"x")
+            loop.watch(reading, ninth.READ, print, "one")
+            loop.watch(reading, ninth.READ, print, "another")
+            loop.watch(reading, ninth.READ, loop.stop)
+            loop.run()
+            loop.close()
+            # -> one
+            # -> another
         """
         if not conditions or conditions & ~(READ | WRITE):
             message = f"watch() was given conditions {conditions!r}: pass READ, WRITE or both"
@@ -241,6 +300,15 @@ class Loop:
         Raises: ValueError for what is no signal; TypeError for what cannot be called, and for
         coroutine functions; RuntimeError outside the main thread and for signals that cannot be
         caught.
+
+        Example:
+            loop = ninth.Loop()
+            loop.add_signal_handler(signal.SIGHUP, loop.stop)
+            loop.call_soon(os.kill, os.getpid(), signal.SIGHUP)
+            loop.run()
+            loop.remove_signal_handler(signal.SIGHUP)
+            loop.close()
+            print("hung up")  # -> hung up
         """
         self._check()
         if signum not in signal.valid_signals():
@@ -258,6 +326,18 @@ class Loop:
         Returns: a registration; cancel() is idempotent.
         Raises: ProcessLookupError if there is no such process; ValueError for a number that no
         process has; TypeError for what is no int, or cannot be called.
+
+        Example:
+            loop = ninth.Loop()
+
+            def ended(pid):
+                print(child.wait())  # -> 3
+                loop.stop()
+
+            child = subprocess.Popen(["sh", "-c", "exit 3"])
+            loop.watch_child(child.pid, ended)
+            loop.run()
+            loop.close()
         """
         self._check()
         return self._children.watch(pid, callback)
@@ -274,6 +354,15 @@ class Loop:
         So it has for call_soon() and its kin in debug mode alone: finding the place costs more
         than the call.
         Raises: TypeError for what cannot be called.
+
+        Example:
+            loop = ninth.Loop()
+            loop.set_exception_handler(lambda loop, context: print(repr(context["exception"])))
+            loop.call_soon(int, "x")
+            loop.call_soon(loop.stop)
+            loop.run()
+            loop.close()
+            # -> ValueError("invalid literal for int() with base 10: 'x'")
         """
         if not (handler is None or callable(handler)):
             message = f"a callable object or None was expected, got {handler!r}"  # type: ignore[unreachable]
