@@ -7,7 +7,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).resolve().parent.parent / "bench/results.json"
+BENCH = Path(__file__).resolve().parent.parent / "bench"
+RESULTS = BENCH / "results.json"
+RUNNERS = BENCH / "runners.md"
 ORDER = ("c", "asyncio", "uvloop", "ninth", "ninth-pure", "rloop")
 
 
@@ -100,3 +102,8 @@ def plot() -> str:
                 )
     parts.append("</svg>")
     return "".join(parts)
+
+
+def runners() -> str:
+    """Return the run of bench/runners.py that is kept, without its title."""
+    return RUNNERS.read_text().partition("\n")[2].strip()

@@ -27,6 +27,7 @@ MACROS: dict[str, Callable[..., str]] = {
     "diff": rungs.diff,
     "flow": flows.flow,
     "new": rungs.new,
+    "runners": benchmarks.runners,
     "timeline": timelines.timeline,
     "wrong": rungs.wrong,
 }

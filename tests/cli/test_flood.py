@@ -5,10 +5,12 @@ machine is.
 """
 
 import json
+import os
 import re
 import shlex
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -138,4 +140,24 @@ def test_it_wakes_up_once_for_a_tick(ninth: Runner) -> None:
         process.stdout.readline()
     # It may be late for one, and be interrupted by what reads.
     assert switches(process.pid) - before <= 2 * 20
+    ninth.stop(process, signal.SIGTERM)
+
+
+def test_ticks_that_were_missed_are_not_made_up_for(ninth: Runner) -> None:
+    interval = 0.05
+    process = ninth.start("watch", "-o", "json", "-i", str(interval), "sleep 1000")
+    assert process.stdout is not None
+    output = process.stdout.fileno()
+    os.read(output, 65536)
+    process.send_signal(signal.SIGSTOP)
+    until(lambda: status_of(process.pid, "State")[0] == "T")
+    while waiting_in(output):
+        os.read(output, 65536)
+    time.sleep(20 * interval)
+    began = time.monotonic()
+    process.send_signal(signal.SIGCONT)
+    ticks = 0
+    while ticks < 10:
+        ticks += os.read(output, 65536).count(b"tick")
+    assert time.monotonic() - began >= (ticks - 2) * interval
     ninth.stop(process, signal.SIGTERM)
