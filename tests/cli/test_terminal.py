@@ -11,7 +11,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from tests.cli.terminals import Terminal, until
+from tests.cli.terminals import Terminal, switches, until, until_idle
 from tests.conftest import TAG, Runner
 
 LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d( .*)?$")
@@ -236,4 +236,16 @@ def test_ctrl_z_where_nobody_could_go_on_with_it(ninth: Runner) -> None:
     terminal.child.sendcontrol("z")
     drawn = terminal.frames()
     terminal.until_true(lambda: terminal.frames() > drawn + 2)
+    terminal.interrupt()
+
+
+def test_it_sleeps_until_something_happens(ninth: Runner) -> None:
+    terminal = Terminal(ninth, "watch", "-i", "86400", "echo up; sleep 1000", "exit 3")
+    terminal.until("up", "[exit 3]")
+    pid = terminal.child.pid
+    until_idle(pid)
+    before, drawn = switches(pid), len(terminal.raw)
+    with pytest.raises(pexpect.TIMEOUT):
+        terminal.child.read_nonblocking(1, timeout=1)
+    assert (switches(pid), len(terminal.raw)) == (before, drawn)
     terminal.interrupt()

@@ -192,6 +192,16 @@ def test_what_a_run_left_is_stopped_before_the_next(ninth: Runner) -> None:
     assert len(set(counts)) == 1
 
 
+def test_what_a_run_left_is_killed_if_need_be(ninth: Runner) -> None:
+    options = ["--restart", "on-failure", "--restart-tries", "1", "--restart-after", "0"]
+    left = "(trap '' TERM; exec sleep 1000) >/dev/null 2>&1 &"
+    command = f"{left} until ps -o args= -s $$ | grep -q '^sleep'; do :; done; exit 4"
+    result = ninth.run("watch", "-o", "log", "--stop-timeout", "0.1", *options, command)
+    assert "[restarted]" in result.stdout
+    assert "ninth: killed 2 processes that did not stop when asked" in result.stderr
+    assert result.returncode == 4
+
+
 @pytest.mark.parametrize(
     ("choice", "no_color", "colored"),
     [("auto", "", False), ("always", "", True), ("always", "1", True), ("never", "", False)],

@@ -167,3 +167,15 @@ def stop_now(family: Family, seconds: float) -> list[Member]:
         family.reap_orphans()
         time.sleep(0.005)
     return members
+
+
+def suspend(family: Family) -> None:
+    """Stop everything and this process, until somebody says: go on."""
+    members = family.living()
+    family.send(members, signal.SIGSTOP)
+    # Not SIGSTOP: where no shell could continue us, the system ignores a SIGTSTP that is not
+    # handled (setpgid(2), orphaned process groups).
+    handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGTSTP)
+    signal.signal(signal.SIGTSTP, handler)
+    family.send(members, signal.SIGCONT)

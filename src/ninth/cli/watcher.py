@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from ninth.ladder.program import Interrupted, cannot_start
 
-from .family import Family, Member, has_ended, stop_now
+from .family import Family, Member, has_ended, stop_now, suspend
 from .outputs import output_for
 from .reading import Reading, read
 from .restarts import Restarts
@@ -70,7 +70,6 @@ class Watcher:
         self._reading: Reading
         self._stop: Stopping
         self._stopping = False  # all of it
-        self._clearing: dict[Watched, float] = {}  # whose session is emptied before a restart
         self._stderr = self._stderr_for_children()
         self._env = {"PYTHONUNBUFFERED": "1"} | dict(os.environ)
 
@@ -322,32 +321,20 @@ class Watcher:
         self._show.write(self._output.exited(one))
         self._show.draw_soon()
         if one.again is not None:
-            self._scope.after(one.again, self._clear, one, background=True)
+            restart = functools.partial(self._restart, one)
+            self._scope.after(
+                one.again, self._stop.empty_session, run.pid, restart, background=True
+            )
             return
         one.over = True
         ends_all = self._settings.kill_others or (self._settings.kill_others_on_fail and one.failed)
         if ends_all or all(other.over for other in self._watched):
             self._stop_all()
 
-    def _clear(self, one: Watched) -> None:
-        """Stop what the last run left in its session, and start the next one."""
+    def _restart(self, one: Watched) -> None:
+        """Start a command again, of whose last run nothing is left."""
         if self._stopping or one.run is None:
             return
-        members = self._family.living(one.run.pid)
-        if members:
-            now = time.monotonic()
-            if one not in self._clearing:
-                timeout = self._settings.stop_timeout
-                self._clearing[one] = now + timeout
-                self._family.send(members, signal.SIGTERM, signal.SIGCONT)
-                self._scope.after(timeout, self._clear, one, background=True)
-            elif now >= self._clearing[one]:
-                self._stop.kill(members)
-                self._scope.after(0.1, self._clear, one, background=True)
-            return
-        self._clearing.pop(one, None)
-        if one.again is None:
-            return  # it was started meanwhile
         self._release(one.run)
         code = one.code
         self._start(one)
@@ -360,10 +347,7 @@ class Watcher:
     def _on_child(self) -> None:
         """Something has ended: one of ours, or one that we took in."""
         self._family.reap_orphans()
-        for one in list(self._clearing):
-            self._clear(one)
-        if self._stopping:
-            self._stop.look()
+        self._stop.look()
 
     # Stopping everything
 
@@ -409,13 +393,5 @@ class Watcher:
 
     def _on_suspend(self) -> None:
         """Stop with the commands (Ctrl-Z), and go on with them."""
-        members = self._family.living()
-        self._family.send(members, signal.SIGSTOP)
-        # Not SIGSTOP: where no shell could continue us, the system ignores a SIGTSTP that is not
-        # handled (setpgid(2), orphaned process groups).
-        handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGTSTP)
-        # Here we are when somebody says: go on.
-        signal.signal(signal.SIGTSTP, handler)
-        self._family.send(members, signal.SIGCONT)
+        suspend(self._family)
         self._show.moved()
