@@ -10,6 +10,7 @@ from typing import Any
 BENCH = Path(__file__).resolve().parent.parent / "bench"
 RESULTS = BENCH / "results.json"
 RUNNERS = BENCH / "runners.md"
+NETWORK = RESULTS.with_name("network.json")
 ORDER = ("c", "asyncio", "uvloop", "ninth", "ninth-pure", "rloop")
 
 
@@ -107,3 +108,20 @@ def plot() -> str:
 def runners() -> str:
     """Return the run of bench/runners.py that is kept, without its title."""
     return RUNNERS.read_text().partition("\n")[2].strip()
+
+
+def network() -> str:
+    """Return the medians of servers written for several libraries; bold where ninth costs more."""
+    samples: dict[str, dict[str, list[float]]] = json.loads(NETWORK.read_text())
+    names = ("c", "asyncio", "uvloop", "trio", "gevent", "ninth")
+    lines = [f"| | {' | '.join(names)} |", "|---|" + "---:|" * len(names)]
+    for row, figures in samples.items():
+        medians = {name: statistics.median(values) for name, values in figures.items()}
+        best = min(value for name, value in medians.items() if name != "c")
+        cells = []
+        for name in names:
+            value = medians.get(name)
+            text = "" if value is None else f"{value:.{2 if value < 10 else 1}f}"
+            cells.append(f"**{text}**" if name == "ninth" and value and value > best else text)
+        lines.append(f"| `{row}` | {' | '.join(cells)} |")
+    return "\n".join(lines)

@@ -19,6 +19,7 @@ from docsite import benchmarks, flows, reference, rungs, timelines
 MACROS: dict[str, Callable[..., str]] = {
     "api": reference.api,
     "bench_losses": benchmarks.losses,
+    "bench_network": benchmarks.network,
     "bench_plot": benchmarks.plot,
     "bench_table": benchmarks.table,
     "bench_versions": benchmarks.versions,

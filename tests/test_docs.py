@@ -103,6 +103,19 @@ def test_readme_quotes_the_bench_run_that_is_kept() -> None:
             )
 
 
+def test_readme_quotes_the_run_of_servers_that_is_kept() -> None:
+    text = (ROOT / "README.md").read_text()
+    samples = json.loads((ROOT / "bench/network.json").read_text())
+    rows = {"echo, 1 KiB": "raw", "echo, lines of 100 bytes": "line", "echo over TLS, 1 KiB": "tls"}
+    for name, row in rows.items():
+        found = re.search(rf"^\| {name} \| (.*) \|$", text, re.MULTILINE)
+        assert found is not None, name
+        libraries = ("asyncio", "uvloop", "trio", "gevent", "ninth")
+        for figure, library in zip(found[1].split(" | "), libraries, strict=True):
+            measured = statistics.median(samples[row][library])
+            assert float(figure) == pytest.approx(measured, rel=0.01), (name, library)
+
+
 # Code blocks
 
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
