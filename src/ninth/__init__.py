@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from ninth.errors import BusyError, FileClosedError, LineTooLong
     from ninth.loop import READ, WRITE, Loop
     from ninth.net.datagrams import Datagrams
+    from ninth.net.events import EventStream
     from ninth.net.server import Server
+    from ninth.net.tls import TLSStream
     from ninth.network import connect_tcp, connect_unix, open_udp, serve_tcp, serve_unix
     from ninth.processes import open_process, run_process
     from ninth.promise import Promise
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     from ninth.scopes.callbacks import STOP
     from ninth.scopes.registrations import Registration
     from ninth.signals import signals
-    from ninth.streaming.events import EventStream
-    from ninth.streaming.tls import TLSStream
     from ninth.streams import Stream
     from ninth.threads import from_thread, to_thread
     from ninth.waiting.watchers import close
@@ -87,7 +87,7 @@ HOMES = {
     "BusyError": "ninth.errors",
     "Datagrams": "ninth.net.datagrams",
     "EventLoop": "ninth.asyncio_loop",
-    "EventStream": "ninth.streaming.events",
+    "EventStream": "ninth.net.events",
     "FileClosedError": "ninth.errors",
     "LineTooLong": "ninth.errors",
     "Loop": "ninth.loop",
@@ -99,7 +99,7 @@ HOMES = {
     "Scope": "ninth.scope",
     "Server": "ninth.net.server",
     "Stream": "ninth.streams",
-    "TLSStream": "ninth.streaming.tls",
+    "TLSStream": "ninth.net.tls",
     "WRITE": "ninth.loop",
     "after": "ninth.conditions",
     "at": "ninth.conditions",

@@ -34,7 +34,7 @@ from ninth.waiting.files import descriptor, is_same
 from ninth.waiting.watchers import READ, close, table_of
 
 if TYPE_CHECKING:
-    from ninth.streaming.tls import TLSStream
+    from ninth.net.tls import TLSStream
     from ninth.waiting.files import File
     from ninth.waiting.watchers import Table
 
@@ -200,7 +200,7 @@ class Stream(Reading, Writing, Closing, Ends):
                 await secure.write(b"secret\n")
                 print(await secure.read_line())  # -> b'secret\n'
         """
-        from ninth.streaming.tls import TLSStream  # noqa: PLC0415  (a stream over a stream)
+        from ninth.net.tls import TLSStream  # noqa: PLC0415  (a stream over a stream)
 
         given: object = context
         if not isinstance(given, ssl.SSLContext):

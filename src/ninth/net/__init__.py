@@ -1,1 +1,1 @@
-"""Connections: addresses, connecting, listening, serving, datagrams, TLS, events of protocols."""
+"""Connections: addresses, connecting, listening, serving, TLS, datagrams, events of protocols."""

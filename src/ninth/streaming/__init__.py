@@ -1,1 +1,1 @@
-"""What a stream is made of: what it holds, its reading, its writing, TLS, events of protocols."""
+"""What a stream is made of: what it holds, its reading end and its writing end."""

@@ -12,7 +12,6 @@ import codecs
 from typing import Self
 
 from ninth.streaming.incoming import MOST, Incoming
-from ninth.streaming.lines import Lines
 
 LIMIT = 65536
 
@@ -233,6 +232,27 @@ class Reading:
     def _waiting_bytes(self) -> int:
         """Return how many bytes can be read now, beside those that are held."""
         raise NotImplementedError
+
+
+class Lines:
+    """What Stream.lines() returns."""
+
+    def __init__(self, stream: Reading, encoding: str, errors: str, limit: int) -> None:
+        self._stream = stream
+        self._encoding = encoding
+        self._errors = errors
+        self._limit = limit
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> str:
+        line = await self._stream.read_line(self._limit)
+        if not line:
+            raise StopAsyncIteration
+        if line.endswith(b"\n"):
+            line = line[: -2 if line.endswith(b"\r\n") else -1]
+        return line.decode(self._encoding, self._errors)
 
 
 def check_limit(limit: int) -> None:
