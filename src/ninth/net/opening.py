@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Generator
+    from collections.abc import Generator
     from types import TracebackType
 
 
@@ -19,7 +20,7 @@ class Closable(Protocol):
 T = TypeVar("T", bound=Closable)
 
 
-class Opening(Generic[T]):
+class Opening(Coroutine[Any, Any, T]):
     """A coroutine that opens something, and a context manager of that.
 
         stream = await ninth.connect_tcp("localhost", 7)
@@ -39,9 +40,11 @@ class Opening(Generic[T]):
         """Go on; see collections.abc.Coroutine."""
         return self._coroutine.send(value)
 
-    def throw(self, *error: Any) -> Any:
+    def throw(self, kind: Any, value: Any = None, traceback: Any = None) -> Any:  # noqa: ARG002
         """Go on with an error; see collections.abc.Coroutine."""
-        return self._coroutine.throw(*error)
+        if value is None:
+            value = kind() if isinstance(kind, type) else kind
+        return self._coroutine.throw(value)
 
     def close(self) -> None:
         """End it; see collections.abc.Coroutine."""

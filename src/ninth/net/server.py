@@ -14,6 +14,7 @@ import inspect
 import os
 import socket
 import ssl
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Self
 
 from ninth.errors import LineTooLong
@@ -24,7 +25,7 @@ from ninth.streams import Stream
 from ninth.waiting.watchers import close
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Generator
+    from collections.abc import Awaitable, Callable, Generator
     from types import TracebackType
 
     from ninth.scope import Scope
@@ -57,7 +58,7 @@ GONE = frozenset(
 PEER_ERRORS = (ConnectionError, EOFError, LineTooLong, TimeoutError, ssl.SSLError)
 
 
-class Server:
+class Server(Coroutine[Any, Any, None]):
     """What serve_tcp() and serve_unix() return; await it, or enter it by `async with`.
 
     Example:
@@ -173,9 +174,11 @@ class Server:
         """Go on; see collections.abc.Coroutine."""
         return self._coroutine().send(value)
 
-    def throw(self, *error: Any) -> Any:
+    def throw(self, kind: Any, value: Any = None, traceback: Any = None) -> Any:  # noqa: ARG002
         """Go on with an error; see collections.abc.Coroutine."""
-        return self._coroutine().throw(*error)
+        if value is None:
+            value = kind() if isinstance(kind, type) else kind
+        return self._coroutine().throw(value)
 
     def close(self) -> None:
         """End it, as a coroutine; in a block the same as stop()."""
