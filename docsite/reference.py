@@ -5,6 +5,15 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent / "src/ninth"
 
+# What the owner of an object calls, or a coroutine has to have, and users never need.
+INSIDE = {
+    "Process": "when_ended when_gone when_left_behind when_over stop hurry kill_now has_open_pipes "
+    "close_pipes",
+    "Registration": "stop hurry",
+    "Server": "send throw close",
+    "Promise": "add_done_callback remove_done_callback",
+}
+
 
 def homes() -> dict[str, str]:
     """Return the module that defines each public name, as the package itself says it."""
@@ -22,5 +31,12 @@ def api(*names: str) -> str:
     for name in names:
         full = name if "." in name else f"{known[name]}.{name}"
         shown = name if "." in name else f"ninth.{name}"
-        parts.append(f"::: {full}\n    options:\n      heading: {shown}\n")
+        part = f"::: {full}\n    options:\n      heading: {shown}\n"
+        if name in INSIDE:
+            inside = "|".join(INSIDE[name].split())
+            part += f'      filters: ["!^_", "!^({inside})$"]\n'
+        if name == "TLSStream":
+            # All else it has of Stream.
+            part += "      inherited_members: false\n"
+        parts.append(part)
     return "\n".join(parts)

@@ -276,19 +276,19 @@ def test_giving_back_leaves_strangers_alone() -> None:
     os.set_blocking(other, True)
     assert other == reading
     os.set_blocking(other, False)
-    stream.give_back()
+    stream._give_back()
     assert not os.get_blocking(other)
     gone = Stream(other)
     os.close(other)
-    gone.give_back()
+    gone._give_back()
     os.close(another)
     kept = Stream(writing)
     os.set_blocking(writing, True)
     again = Stream(writing)
     assert not os.get_blocking(writing)
-    again.give_back()
+    again._give_back()
     assert os.get_blocking(writing)
-    kept.give_back()
+    kept._give_back()
     os.close(writing)
 
 

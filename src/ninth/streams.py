@@ -214,7 +214,7 @@ class Stream(Reading, Writing, Closing, Ends):
         raw = self._hand_over()
         try:
             stream = TLSStream(raw, context, server_hostname, server_side)
-            await stream.handshake()
+            await stream._handshake()
         except BaseException:
             raw.close()
             raise
@@ -292,7 +292,7 @@ class Stream(Reading, Writing, Closing, Ends):
         incoming.eager = len(data) == size or not data
         return data
 
-    def read_at_once(self) -> bytes | None:
+    def _read_at_once(self) -> bytes | None:
         """Return what is held or there now; None if there is nothing, b"" at the end."""
         return self._incoming.held.take_all() or self._read_now(MOST)
 
@@ -303,7 +303,7 @@ class Stream(Reading, Writing, Closing, Ends):
             fcntl.ioctl(self._fd, termios.FIONREAD, there)
         return there[0]
 
-    def on_readable(self) -> bool:
+    def _on_readable(self) -> bool:
         """Take what there is to read; return whether to watch no longer. The loop calls it."""
         waiter = self._incoming.reader
         if waiter is None or waiter.done():
@@ -326,7 +326,7 @@ class Stream(Reading, Writing, Closing, Ends):
             self._read_watch = None
         return self._ended
 
-    def give_back(self) -> None:
+    def _give_back(self) -> None:
         """Leave the file as it was found, open; the stream is not to be used afterwards."""
         if self.closed:
             return
@@ -361,10 +361,10 @@ class Stream(Reading, Writing, Closing, Ends):
                 # Who wrote it was cancelled and is no longer there to be told.
                 self._outgoing.unsent = b""
         self._incoming.closed = self._outgoing.closed = True
-        self.on_closed(None)
+        self._on_closed(None)
         close(self.file)
 
-    def on_closed(self, error: FileClosedError | None) -> None:
+    def _on_closed(self, error: FileClosedError | None) -> None:
         """Wake who waits: the file was closed, by us or by somebody else."""
         self._drop_watches()
         for waiter in (self._incoming.reader, self._outgoing.writer):

@@ -77,7 +77,7 @@ class TLSStream(Stream):
         """The TLS of the connection: its version(), cipher(), getpeercert(), and so on."""
         return self._tls
 
-    async def handshake(self) -> None:
+    async def _handshake(self) -> None:
         """Agree with the peer on how to encrypt.
 
         Raises: ssl.SSLError, of which ssl.SSLCertVerificationError is one; OSError of the file.
@@ -115,15 +115,15 @@ class TLSStream(Stream):
 
     def _read_now(self, size: int) -> bytes | None:  # noqa: ARG002
         while (data := self._decrypt()) is None:
-            chunk = self._raw.read_at_once()
+            chunk = self._raw._read_at_once()
             if chunk is None:
                 break
             self._feed(chunk)
         if self._to_peer.pending:
-            self._raw.write_later(self._to_peer.read())
+            self._raw._write_later(self._to_peer.read())
         return data
 
-    def read_at_once(self) -> bytes | None:
+    def _read_at_once(self) -> bytes | None:
         """Return what is held or there now; None if there is nothing."""
         return self._incoming.held.take_all() or self._read_now(MOST)
 
@@ -177,7 +177,7 @@ class TLSStream(Stream):
                         done += await self._encrypt(view[done : done + MOST_ENCRYPTED])
                         await self._send()
                 except asyncio.CancelledError:
-                    self.write_later(view[done:])
+                    self._write_later(view[done:])
                     raise
         finally:
             if outgoing.writer is self:
@@ -199,15 +199,15 @@ class TLSStream(Stream):
             data = data[self._tls.write(data) :]
         return self._to_peer.read()
 
-    def write_later(self, data: bytes | memoryview) -> None:
+    def _write_later(self, data: bytes | memoryview) -> None:
         """Have data sent, with nobody to wait for it, or to learn that TLS has failed."""
         with contextlib.suppress(ssl.SSLError):
-            self._raw.write_later(self._encrypted(data))
+            self._raw._write_later(self._encrypted(data))
 
-    def write_at_once(self, data: bytes) -> None:
+    def _write_at_once(self, data: bytes) -> None:
         """Offer data to the system, and wait for nothing."""
         with contextlib.suppress(ssl.SSLError):
-            self._raw.write_at_once(self._encrypted(data))
+            self._raw._write_at_once(self._encrypted(data))
 
     async def _send(self) -> None:
         """Send what OpenSSL wants sent."""
@@ -250,13 +250,13 @@ class TLSStream(Stream):
             goodbye = self._to_peer.read()
             if goodbye:
                 with contextlib.suppress(OSError, RuntimeError):
-                    self._raw.write_at_once(goodbye)
+                    self._raw._write_at_once(goodbye)
         self._raw.close()
 
-    def on_closed(self, error: FileClosedError | None) -> None:
+    def _on_closed(self, error: FileClosedError | None) -> None:
         """Do nothing: the stream beneath is told, and who waits here waits there."""
 
-    def give_back(self) -> None:
+    def _give_back(self) -> None:
         """Do nothing: TLS cannot be taken off."""
 
     def fileno(self) -> int:

@@ -70,7 +70,7 @@ class LineRegistration(FileRegistration):
         self._left_lines = False
 
     def _begin(self) -> None:
-        self._stream.claim("on_line")
+        self._stream._claim("on_line")
         try:
             self._listen()
         except BaseException:
@@ -95,7 +95,7 @@ class LineRegistration(FileRegistration):
         try:
             if self._left_lines:
                 self._left_lines = False
-            elif not self._at_end and stream.fetch() is False:
+            elif not self._at_end and stream._fetch() is False:
                 self._at_end = True
                 self._table.remove(self._watch)
             called = 0
@@ -107,12 +107,12 @@ class LineRegistration(FileRegistration):
                     return
                 called += 1
                 # The limit is for the line without its end, which has two bytes at most.
-                line = stream.take_line(self._limit + 2)
+                line = stream._take_line(self._limit + 2)
                 if line is None:
                     break
                 self._call(self._text(line))
             if self._at_end and self._waits():
-                rest = stream.take_rest()
+                rest = stream._take_rest()
                 if rest:
                     self._call(self._text(rest))
                 if self._waits():
@@ -148,9 +148,9 @@ class LineRegistration(FileRegistration):
         self._let_go()
 
     def _let_go(self) -> None:
-        self._stream.unclaim()
+        self._stream._unclaim()
         if self._own:
-            self._stream.give_back()
+            self._stream._give_back()
 
 
 def check_encoding(encoding: str, errors: str) -> None:

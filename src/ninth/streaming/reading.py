@@ -184,16 +184,16 @@ class Reading:
 
     # Reading without waiting, for a callback that is called for every line
 
-    def claim(self, method: str) -> None:
-        """Keep all others from reading, until unclaim(). Raises: as read()."""
+    def _claim(self, method: str) -> None:
+        """Keep all others from reading, until _unclaim(). Raises: as read()."""
         self._incoming.check(method)
         self._incoming.claimed = True
 
-    def unclaim(self) -> None:
+    def _unclaim(self) -> None:
         """Let others read again; idempotent."""
         self._incoming.claimed = False
 
-    def fetch(self) -> bool | None:
+    def _fetch(self) -> bool | None:
         """Read once, if something is there, into what is held.
 
         Returns: True if there was something, False at the end of the file, None if there is
@@ -205,14 +205,14 @@ class Reading:
             self._incoming.held.put(data)
         return None if data is None else bool(data)
 
-    def take_line(self, limit: int) -> bytes | None:
+    def _take_line(self, limit: int) -> bytes | None:
         """Return the next line of what is held, with its line end; None if there is none.
 
         Raises: LineTooLong.
         """
         return self._incoming.held.take_line(limit)
 
-    def take_rest(self) -> bytes:
+    def _take_rest(self) -> bytes:
         """Return all that is held."""
         return self._incoming.held.take_all()
 

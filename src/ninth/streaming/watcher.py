@@ -27,9 +27,9 @@ class StreamWatcher(Watcher):
     def on_events(self, mask: int) -> bool:  # noqa: ARG002
         """Read or write; return whether there is nothing more to watch for."""
         if self.interest == READ:
-            return bool(self.stream.on_readable())
-        return bool(self.stream.on_writable())
+            return bool(self.stream._on_readable())
+        return bool(self.stream._on_writable())
 
     def on_closed(self, error: FileClosedError) -> None:
         """Tell the stream."""
-        self.stream.on_closed(error)
+        self.stream._on_closed(error)

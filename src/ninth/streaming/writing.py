@@ -178,7 +178,7 @@ class Writing:
         finally:
             self._outgoing.writer = None
 
-    def write_at_once(self, data: bytes) -> None:
+    def _write_at_once(self, data: bytes) -> None:
         """Offer data to the system after all that is unsent, and wait for nothing.
 
         Raises: OSError.
@@ -188,7 +188,7 @@ class Writing:
             everything = bytes(outgoing.unsent) + data
             outgoing.unsent = everything[self._write_now(everything) :]
 
-    def write_later(self, data: bytes) -> None:
+    def _write_later(self, data: bytes) -> None:
         """Have data sent after all that is unsent, with nobody to wait for it."""
         self._outgoing.unsent = bytes(self._outgoing.unsent) + data
         if self._write_watch is None:
@@ -206,7 +206,7 @@ class Writing:
             if isinstance(unsent, memoryview):
                 unsent.release()
 
-    def on_writable(self) -> bool:
+    def _on_writable(self) -> bool:
         """Send what is unsent; return whether to watch no longer. The loop calls it."""
         waiter = self._outgoing.writer
         try:
