@@ -200,7 +200,7 @@ class Stream(Reading, Writing, Closing, Ends):
                 await secure.write(b"secret\n")
                 print(await secure.read_line())  # -> b'secret\n'
         """
-        from ninth.net.tls import TLSStream  # noqa: PLC0415  (a stream over a stream)
+        from ninth.net.tls import tls_over  # noqa: PLC0415  (a stream over a stream)
 
         given: object = context
         if not isinstance(given, ssl.SSLContext):
@@ -211,14 +211,7 @@ class Stream(Reading, Writing, Closing, Ends):
         if not server_side and context.check_hostname and not server_hostname:
             message = "start_tls() was given no server_hostname: pass whom the certificate names"
             raise ValueError(message)
-        raw = self._hand_over()
-        try:
-            stream = TLSStream(raw, context, server_hostname, server_side)
-            await stream._handshake()
-        except BaseException:
-            raw.close()
-            raise
-        return stream
+        return await tls_over(self._hand_over(), context, server_hostname, server_side)
 
     def _hand_over(self) -> Stream:
         """Return a stream that goes on where this one stops, which nobody can use any more."""

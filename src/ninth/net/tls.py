@@ -268,6 +268,19 @@ class TLSStream(Stream):
         return self
 
 
+async def tls_over(
+    raw: Stream, context: ssl.SSLContext, server_hostname: str | None, server_side: bool
+) -> TLSStream:
+    """Return a TLS stream over another, which is closed if that fails. Raises: as _handshake()."""
+    try:
+        stream = TLSStream(raw, context, server_hostname, server_side)
+        await stream._handshake()
+    except BaseException:
+        raw.close()
+        raise
+    return stream
+
+
 def explained(error: Exception) -> Exception:
     """Return an error of OpenSSL with what it means and what to do."""
     if isinstance(error, ssl.SSLCertVerificationError):
