@@ -289,6 +289,16 @@ def after_interrupt(runner: Runner) -> str:
         return f"{survivors}; ends after {took:.1f} s{second}, status {status}"
 
 
+def bare_start(times: int) -> float:
+    """Return the median of the milliseconds that Python takes to start and end, for comparison."""
+    found = []
+    for _ in range(times):
+        began = time.monotonic()
+        subprocess.run([sys.executable, "-c", "pass"], check=True)
+        found.append((time.monotonic() - began) * 1000)
+    return statistics.median(found)
+
+
 def start_up(runner: Runner, times: int) -> float:
     """Return the median of the milliseconds to the first byte from a command."""
     found = []
@@ -361,6 +371,7 @@ def report(runners: Sequence[Runner], missing: Sequence[str], *, quick: bool) ->
             figures.append(measure(one))
         lines.append(f"| {title} | {' | '.join(figures)} |")
     lines += ["", *(f"- {one.name}: {one.version}" for one in runners)]
+    lines.append(f"- Python alone, `python -c pass`, takes {bare_start(times):,.0f} ms")
     lines += [f"- Left out: {reason}" for reason in missing]
     return "\n".join(lines) + "\n"
 

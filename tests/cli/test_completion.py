@@ -96,7 +96,7 @@ def test_bash_completes_what_is_typed(ninth: Runner, directory: Path) -> None:
     terminal.until("ready")
     terminal.child.send("ninth wat\t--kill-others-\t")
     terminal.until("> ninth watch --kill-others-on-fail")
-    terminal.child.sendcontrol("c")
+    terminal.child.sendcontrol("u")  # not Ctrl-C: that throws away what is typed right after it
     terminal.child.sendline("exit")
     terminal.end()
 
@@ -108,7 +108,7 @@ def test_zsh_completes_what_is_typed(ninth: Runner, directory: Path) -> None:
     terminal.until_true(lambda: terminal.rows[0] == ">")
     terminal.child.send("ninth wat\t--kill-others-\t-o js\t")
     terminal.until("> ninth watch --kill-others-on-fail -o json")
-    terminal.child.sendcontrol("c")
+    terminal.child.sendcontrol("u")  # not Ctrl-C: that throws away what is typed right after it
     terminal.child.sendline("exit")
     terminal.end()
 

@@ -202,7 +202,11 @@ def test_ctrl_z_stops_the_commands_too_and_fg_goes_on(ninth: Runner, tmp_path: P
         pytest.skip("bash, which has job control, is not installed")
     options = ["--norc", "--noprofile", "-i"]
     terminal = Terminal(ninth, *options, rows=20, program=bash, env={"PS1": "prompt> "})
-    terminal.until("prompt>")
+
+    def prompted() -> bool:
+        return [row for row in terminal.rows if row][-1:] == ["prompt>"]
+
+    terminal.until_true(prompted)
     (tmp_path / "watch").write_text(watch)
     terminal.child.sendline(f". {tmp_path}/watch")
     pid_file = tmp_path / "pid"
@@ -211,6 +215,7 @@ def test_ctrl_z_stops_the_commands_too_and_fg_goes_on(ninth: Runner, tmp_path: P
     pid = pid_file.read_text().strip()
     terminal.child.sendcontrol("z")
     terminal.until("Stopped")
+    terminal.until_true(prompted)
     until(lambda: state(pid) == "T")
     drawn = terminal.frames()
     terminal.child.sendline("echo alive")
@@ -223,6 +228,7 @@ def test_ctrl_z_stops_the_commands_too_and_fg_goes_on(ninth: Runner, tmp_path: P
     assert any("Stopped" in row for row in terminal.rows)
     assert any("alive" in row for row in terminal.rows)
     terminal.child.sendintr()
+    terminal.until_true(prompted)
     terminal.child.sendline("echo status $?; exit")
     terminal.until("status 130")
     terminal.end()
