@@ -51,6 +51,22 @@ def test_markup_of_bars_is_only_text(ninth: Runner, output: str, text: str, show
     assert result.stdout.splitlines()[-1] == shown
 
 
+@pytest.mark.parametrize(
+    ("output", "separator", "texts", "shown"),
+    [
+        ("tmux", "#[fg=red]|", ["#1", "2"], "#\u200b1#[fg=red]|2"),
+        ("polybar", "%{F-}", ["50%", "%{A1:id:}"], "50%\u200b%{F-}%\u200b{A1:id:}"),
+        ("polybar", "", ["50%", "{A1:id:}"], "50%\u200b{A1:id:}"),
+    ],
+)
+def test_only_the_separator_may_have_markup(
+    ninth: Runner, output: str, separator: str, texts: list[str], shown: str
+) -> None:
+    commands = [f"echo '{text}'" for text in texts]
+    result = ninth.run("watch", "-o", output, "--no-time", "--separator", separator, *commands)
+    assert result.stdout.splitlines()[-1] == shown
+
+
 def test_restarts_until_the_tries_are_over(ninth: Runner, tmp_path: Path) -> None:
     options = ["--restart", "on-failure", "--restart-tries", "2", "--restart-after", "0"]
     proof = tmp_path / "proof"

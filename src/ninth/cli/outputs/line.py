@@ -22,17 +22,15 @@ class LineOutput(Output):
         texts = [one.latest.text for one in watched]
         if not any(texts) and not self._last and time.monotonic() < self._start:
             return b""
-        parts = [*self.clock(), *map(self.part, watched, texts)]
-        line = self.neutral(self.settings.separator.join(parts))
+        line = self.settings.separator.join([*self.clock(), *map(self.neutral, texts)])
         if line == self._last:
             return b""
         self._last = line
         return line.encode(errors="replace") + b"\n"
 
-    def part(self, watched: Watched, text: str) -> str:  # noqa: ARG002
-        """Return what is shown of a command."""
-        return text
+    def neutral(self, text: str) -> str:
+        """Return what a command said without what our reader would take for markup.
 
-    def neutral(self, line: str) -> str:
-        """Return the line without what its reader would take for markup."""
-        return line
+        In the separator and the time it stays: they are the user's own.
+        """
+        return text

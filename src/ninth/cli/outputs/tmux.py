@@ -1,4 +1,4 @@
-"""For the status line of tmux: a line for each change, in which `#` is only a character.
+"""For tmux's status line: a line for each change, in which a command's `#` is only a character.
 
     set -g status-right '#(ninth watch -o tmux ...)'
 
@@ -16,7 +16,7 @@ APART = "#\N{ZERO WIDTH SPACE}"
 
 
 class TmuxOutput(LineOutput):
-    """Lines in which tmux finds no markup."""
+    """Lines in which tmux finds no markup of commands."""
 
-    def neutral(self, line: str) -> str:
-        return line.replace("#", APART)
+    def neutral(self, text: str) -> str:
+        return text.replace("#", APART)
