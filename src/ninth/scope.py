@@ -249,11 +249,15 @@ class Scope(Block):
         Returns: a Registration. Raises: as after(); ValueError for zero or less.
 
         Example:
+            ticks = []
+
+            def tick():
+                ticks.append("tick")
+                return ninth.STOP if len(ticks) == 3 else None
+
             with ninth.scope() as scope:
-                ticking = scope.every(0.01, print, "tick", background=True)
-                scope.after(0.025, scope.cancel)
-            # -> tick
-            # -> tick
+                scope.every(0.01, tick)
+            print(*ticks)  # -> tick tick tick
         """
         if seconds_of(seconds, "every") <= 0:
             message = f"every() was given {seconds} seconds: pass more than zero"
@@ -270,12 +274,13 @@ class Scope(Block):
         TypeError for what cannot be called like that; RuntimeError when the scope is not open.
 
         Example:
+            def hung_up():
+                print("hung up")  # -> hung up
+                return ninth.STOP
+
             with ninth.scope() as scope:
-                scope.on_signal(signal.SIGHUP, print, "hung up", background=True)
+                scope.on_signal(signal.SIGHUP, hung_up)
                 scope.after(0, os.kill, os.getpid(), signal.SIGHUP)
-                scope.after(0.01, print, "done")
-            # -> hung up
-            # -> done
         """
         self._check(callback, len(args), "on_signal")
         check_signal(signum, "on_signal()")
