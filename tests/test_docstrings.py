@@ -107,6 +107,7 @@ class Peer(threading.Thread):
                 if data.startswith(b"GET"):
                     sock.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi")
                 elif data == b"STARTTLS\n":
+                    sock.sendall(b"go on\n")
                     self.echo_over_tls(sock)
                 else:
                     sock.sendall(data)

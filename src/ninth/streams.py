@@ -195,6 +195,7 @@ class Stream(Reading, Writing, Closing, Ends):
         Example:
             async with ninth.connect_tcp("localhost", port) as plain:
                 await plain.write(b"STARTTLS\n")
+                assert await plain.read_line() == b"go on\n"
                 context = ssl.create_default_context(cafile=certificate)
                 secure = await plain.start_tls(context, server_hostname="localhost")
                 await secure.write(b"secret\n")
