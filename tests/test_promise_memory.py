@@ -167,6 +167,19 @@ async def test_pending_promises_that_nobody_has_are_gone(no_collection: None) ->
 
 
 @on_each_loop
+async def test_pending_combinators_that_nobody_has_are_gone(no_collection: None) -> None:
+    for combine in (Promise.all, Promise.all_settled, Promise.race, Promise.any):
+        thing = Thing()
+        pending, resolve, reject = Promise.with_resolvers()
+        combined: Any = combine([pending, pending.then(lambda it: it), thing])
+        seen: list[weakref.ref[Any]] = [weakref.ref(one) for one in (thing, pending, combined)]
+        await turns()
+        del thing, pending, resolve, reject, combined
+        await turns(2)
+        assert [one() for one in seen] == [None, None, None], combine
+
+
+@on_each_loop
 async def test_a_long_chain_is_let_go_of_without_recursion() -> None:
     start, resolve, _ = Promise.with_resolvers()
     promise: Any = start

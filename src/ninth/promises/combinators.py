@@ -46,7 +46,7 @@ class Collector:
         self.values: list[Any] = []
         # Those to come; one more while the input is being read.
         self.left = 1
-        self.elements: list[tuple[weakref.ref[Core], Element]] = []
+        self.elements: list[tuple[weakref.ref[Core], weakref.ref[Element]]] = []
 
     def take(self, index: int, source: Core) -> None:
         """Take in what came of the promise at an index."""
@@ -67,7 +67,8 @@ class Collector:
                 promise._handle()
                 element = Element(self, index, result)
                 if promise._state is PENDING:
-                    self.elements.append((weakref.ref(promise), element))
+                    # Held by the promise: here it would be a cycle.
+                    self.elements.append((weakref.ref(promise), weakref.ref(element)))
                 promise._subscribe(element)
         except Exception as error:
             # As in ECMAScript: also for what cannot be iterated.
@@ -86,9 +87,9 @@ class Collector:
         """Return the result, the first time, and leave nothing behind."""
         result, self.result = self.result, None
         elements, self.elements = self.elements, []
-        for reference, element in elements:
-            promise = reference()
-            if promise is not None:
+        for promise_reference, element_reference in elements:
+            promise, element = promise_reference(), element_reference()
+            if promise is not None and element is not None:
                 promise._unsubscribe(element)
         return result
 
@@ -110,7 +111,7 @@ class Collector:
 class Element:
     """The reaction of a collector to one promise."""
 
-    __slots__ = ("collector", "home", "index")
+    __slots__ = ("__weakref__", "collector", "home", "index")
 
     def __init__(self, collector: Collector, index: int, result: Core) -> None:
         self.collector = collector
