@@ -6,7 +6,7 @@ Four questions, each about what such a program costs whom it serves:
 
 - How old is a line when it is shown, while another command floods? The quiet command writes the
   time into its lines, 20 a second for ten seconds, and we read everything at once, as a fast
-  terminal does. The first line may come while the runner itself is still starting.
+  terminal does. The first line, which may come while the runner is still starting, is told apart.
 - How often does it wake up while nothing happens? Voluntary context switches of its processes and
   threads, the commands left out, for half a minute.
 - What survives Ctrl-C? SIGINT goes to the whole foreground group, as from a terminal; a second one
@@ -358,7 +358,7 @@ def report(runners: Sequence[Runner], missing: Sequence[str], *, quick: bool) ->
         "# Runners of commands",
         "",
         "Made by `python -m bench.runners --install --write bench/runners.md`; the docstring of",
-        "`bench/runners.py` says how each figure is measured. Delays are median / 99 % / longest.",
+        "`bench/runners.py` says how each figure is measured. Delays: median / 99 % / longest.",
         f"{platform.system()} {platform.release()}, {os.cpu_count()} processors, shared.",
         "",
         f"| | {' | '.join(one.name for one in runners)} |",
@@ -377,13 +377,16 @@ def report(runners: Sequence[Runner], missing: Sequence[str], *, quick: bool) ->
 
 
 def spread(figures: Sequence[float]) -> str:
-    ordered = sorted(figures)
+    """Return median, 99 % and longest of all delays but the first, and that."""
+    ordered = sorted(figures[1:])
     picked = (
         statistics.median(ordered),
         ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))],
         ordered[-1],
+        figures[0],
     )
-    return " / ".join("never" if one == float("inf") else f"{one:,.1f}" for one in picked)
+    told = ["never" if one == float("inf") else f"{one:,.1f}" for one in picked]
+    return f"{' / '.join(told[:3])}; first {told[3]}"
 
 
 if __name__ == "__main__":
