@@ -203,3 +203,42 @@ async def test_over_tls(contexts: Any) -> None:
         )
         response = await client.receive()
         assert response.status_code == 200
+
+
+@on_each_loop
+async def test_what_comes_before_a_refused_event_is_sent() -> None:
+    async with pair(h11.Connection(h11.CLIENT), h11.Connection(h11.SERVER)) as (client, server):
+        request = h11.Request(method="GET", target="/", headers=HEADERS)
+        with pytest.raises(h11.LocalProtocolError):
+            await client.send(request, h11.Data(data=b"which it did not announce"))
+        assert isinstance(await server.receive(), h11.Request)
+
+
+class Answering:
+    """A protocol that answers by itself all that it gets, as h2 does with settings."""
+
+    def __init__(self) -> None:
+        self.outgoing = b""
+
+    def receive_data(self, data: bytes) -> list[bytes]:
+        self.outgoing += b"answer"
+        return [data]
+
+    def data_to_send(self) -> bytes:
+        data, self.outgoing = self.outgoing, b""
+        return data
+
+
+@on_each_loop
+async def test_one_receives_while_another_sends() -> None:
+    one, other = socket.socketpair()
+    async with EventStream(Stream(one), Answering()) as events, Stream(other) as peer:
+        events.connection.outgoing = b"x" * 3_000_000
+        sending = asyncio.ensure_future(events.flush())
+        await asyncio.sleep(0)
+        await peer.write(b"question")
+        assert await events.receive() == b"question"
+        assert not sending.done()
+        answer = b"x" * 3_000_000 + b"answer"
+        assert await peer.read_exactly(len(answer)) == answer
+        await sending

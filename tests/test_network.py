@@ -997,3 +997,227 @@ async def test_oversize_lines_and_a_reset() -> None:
             await stream.write(b"enough")
             with pytest.raises(ConnectionResetError):
                 await stream.read()
+
+
+# What a review has found
+
+
+@on_each_loop
+async def test_two_cancelled_writes_are_sent_to_their_ends(contexts: Contexts) -> None:
+    for context in (None, contexts):
+        arrived = asyncio.get_running_loop().create_future()
+        gate = asyncio.Event()
+
+        async def slow(stream: Stream, arrived: Any = arrived, gate: asyncio.Event = gate) -> None:
+            await gate.wait()
+            arrived.set_result(await stream.read_exactly(8_002_000))
+
+        async with (
+            ninth.serve_tcp(slow, "127.0.0.1", 0, ssl=context and context[0]) as serving,
+            ninth.connect_tcp("127.0.0.1", serving.port, ssl=context and context[1]) as stream,
+        ):
+            for data in (b"a" * 8_000_000, b"b" * 1000):
+                with pytest.raises(TimeoutError):
+                    async with ninth.timeout(0.05):
+                        await stream.write(data)
+            gate.set()
+            await stream.write(b"c" * 1000)
+            assert await arrived == b"a" * 8_000_000 + b"b" * 1000 + b"c" * 1000
+
+
+@on_each_loop
+async def test_data_and_the_end_of_tls_at_once(contexts: Contexts) -> None:
+    got = []
+
+    async def take(stream: Stream) -> None:
+        while data := await stream.read():
+            got.append(data)
+        # The peer has not closed its connection: TLS said that nothing follows.
+        assert isinstance(stream, ninth.TLSStream)
+        assert not stream.truncated
+
+    async with ninth.serve_tcp(take, "127.0.0.1", 0, ssl=contexts[0]) as serving:
+        raw, tls, outgoing = await shaken_hands(contexts[1], serving.port)
+        tls.write(b"hello")
+        with contextlib.suppress(ssl.SSLWantReadError):
+            tls.unwrap()
+        await raw.write(outgoing.read())
+        async with ninth.timeout(10):
+            await until(lambda: not serving.connections)
+        await raw.aclose()
+    assert got == [b"hello"]
+
+
+async def shaken_hands(
+    context: ssl.SSLContext, port: int, also: bytes = b""
+) -> tuple[Stream, ssl.SSLObject, ssl.MemoryBIO]:
+    """Connect with TLS by hand; `also` goes with the last message of the handshake."""
+    raw = await ninth.connect_tcp("127.0.0.1", port)
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+    while True:
+        try:
+            tls.do_handshake()
+        except ssl.SSLWantReadError:
+            await raw.write(outgoing.read())
+            incoming.write(await raw.read())
+        else:
+            break
+    if also:
+        tls.write(also)
+    await raw.write(outgoing.read())
+    return raw, tls, outgoing
+
+
+@on_each_loop
+async def test_data_with_the_last_of_the_handshake_is_seen(contexts: Contexts) -> None:
+    lines: list[str] = []
+
+    async def take(stream: Stream) -> None:
+        await until(stream.pending)
+        async with ninth.scope() as scope:
+            scope.on_line(stream, lines.append)
+
+    async with ninth.serve_tcp(take, "127.0.0.1", 0, ssl=contexts[0]) as serving:
+        raw, _, _ = await shaken_hands(contexts[1], serving.port, b"at once\n")
+        async with ninth.timeout(10):
+            await until(lambda: lines)
+        await raw.aclose()
+    assert lines == ["at once"]
+
+
+@on_each_loop
+async def test_leaving_the_plain_stream_closes_what_went_on_with_it(contexts: Contexts) -> None:
+    kept: list[Stream] = []
+
+    async def handler(stream: Stream) -> None:
+        kept.append(await stream.start_tls(contexts[0], server_side=True))
+
+    async with ninth.serve_tcp(handler, "127.0.0.1", 0) as serving:
+        async with ninth.connect_tcp("127.0.0.1", serving.port) as plain:
+            secure = await plain.start_tls(contexts[1], server_hostname="localhost")
+            before = plain.closed
+        assert [before, plain.closed, secure.closed] == [False, True, True]
+        await until(lambda: not serving.connections)
+    assert kept[0].closed
+
+
+@on_each_loop
+async def test_a_file_is_sent_in_one_piece(tmp_path: Path, contexts: Contexts) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * 1_000_000)
+    received: list[bytes] = []
+
+    async def receive(stream: Stream) -> None:
+        while part := await stream.read():
+            received.append(part)
+
+    async with (
+        ninth.serve_tcp(receive, "127.0.0.1", 0, ssl=contexts[0]) as serving,
+        ninth.connect_tcp("127.0.0.1", serving.port, ssl=contexts[1]) as stream,
+    ):
+        with path.open("rb") as file:
+            sending = asyncio.ensure_future(stream.sendfile(file))
+            await turns(2)
+            with pytest.raises(BusyError):
+                await stream.write(b"!")
+            assert await sending == 1_000_000
+        await stream.write(b"!")
+    assert b"".join(received) == b"x" * 1_000_000 + b"!"
+
+
+@on_each_loop
+async def test_a_reset_that_meets_a_cancelled_reader_is_told_to_the_next() -> None:
+    one, other = socket.socketpair()
+    async with Stream(one) as stream:
+        # First, so that the next read waits at once.
+        other.sendall(b"x")
+        assert await stream.read() == b"x"
+        for _ in range(2):
+            reading = asyncio.ensure_future(stream.read())
+            await turns()
+            if other.fileno() >= 0:
+                # Closed with something unread: a reset.
+                await stream.write(b"unread")
+                other.close()
+            asyncio.get_running_loop().call_soon(reading.cancel)
+            with pytest.raises((asyncio.CancelledError, ConnectionResetError)) as raised:
+                await reading
+            if isinstance(raised.value, ConnectionResetError):
+                return
+        with pytest.raises(ConnectionResetError):
+            await stream.read()
+
+
+@on_each_loop
+async def test_a_stream_that_is_given_up_is_let_go_of() -> None:
+    one, other = socket.socketpair()
+    async with Stream(other) as peer:
+        stream = Stream(one)
+        del one
+        waiting = asyncio.ensure_future(stream.read_line())
+        await turns()
+        await peer.write(b"x\n")
+        assert await waiting == b"x\n"
+        del waiting
+        with pytest.warns(ResourceWarning, match="unclosed"):  # noqa: PT031
+            del stream
+            async with ninth.timeout(10):
+                assert await peer.read() == b""
+
+
+@on_each_loop
+async def test_a_server_that_was_stopped_before_it_began() -> None:
+    serving = ninth.serve_tcp(echo, "127.0.0.1", 0)
+    serving.stop()
+    async with serving:
+        assert serving.addresses == []
+    again = ninth.serve_tcp(echo, "127.0.0.1", 0)
+    again.stop()
+    await again
+
+
+@on_each_loop
+async def test_a_handler_that_stops_its_server() -> None:
+    served = []
+
+    async def handler(_stream: Stream) -> None:
+        served.append(True)
+        serving.stop()
+
+    serving = ninth.serve_tcp(handler, "127.0.0.1", 0)
+    async with ninth.scope() as scope:
+        task = scope.start(serving)
+        await until(lambda: serving.addresses)
+        loop = asyncio.get_running_loop()
+        if hasattr(asyncio, "eager_task_factory") and "uvloop" not in type(loop).__module__:
+            # The handler then begins while the server still accepts.
+            loop.set_task_factory(asyncio.eager_task_factory)
+        peers = [socket.create_connection(("127.0.0.1", serving.port)) for _ in range(3)]
+        await task
+        for peer in peers:
+            peer.close()
+    assert served
+
+
+@on_each_loop
+async def test_a_path_that_is_too_long() -> None:
+    path = "/tmp/" + "x" * 200
+    with pytest.raises(OSError, match="too long") as raised:
+        await ninth.connect_unix(path)
+    assert raised.value.errno == errno.ENAMETOOLONG
+    with pytest.raises(OSError, match="too long"):
+        async with ninth.serve_unix(echo, path):
+            pass
+
+
+@on_each_loop
+async def test_datagrams_of_uncommon_buffers() -> None:
+    async with ninth.open_udp("127.0.0.1") as udp:
+        await udp.send(memoryview(b"a.b.c")[::2], to=udp.local_address)
+        assert (await udp.receive())[0] == b"abc"
+        with pytest.raises(TypeError, match=r"send\(\) was given 'text'"):
+            await udp.send("text", to=udp.local_address)  # type: ignore[arg-type]
+        with pytest.raises(PermissionError) as raised:
+            await udp.send(b"x", to=("255.255.255.255", 9))
+        assert "broadcast=True" in raised.value.__notes__[0]

@@ -7,6 +7,7 @@ Source: socket, ssl; RFC 8305 (happy eyeballs).
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import ssl as tls
@@ -72,6 +73,8 @@ def connect_tcp(
     """
     check_host(host, "connect_tcp")
     check_port(port, "connect_tcp")
+    if port == 0:
+        raise ValueError("connect_tcp() was given port=0, which nobody serves: pass 1 to 65535")
     context = context_of(ssl, server_hostname, "connect_tcp")
     delay = seconds_of(happy_eyeballs_delay, "connect_tcp")
     if local_address is not None:
@@ -117,7 +120,7 @@ def connect_unix(
         except OSError as error:
             close(sock)
             message = f"cannot connect to {name!r}: {error.strerror or error}"
-            raise OSError(error.errno, message) from error
+            raise OSError(error.errno or errno.ENAMETOOLONG, message) from error
         except BaseException:
             close(sock)
             raise

@@ -29,7 +29,7 @@ from ninth.streaming.incoming import MOST, Incoming, new_read
 from ninth.streaming.outgoing import Outgoing
 from ninth.streaming.reading import Reading
 from ninth.streaming.watcher import StreamWatcher
-from ninth.streaming.writing import Writing
+from ninth.streaming.writing import OCCUPIED, Writing
 from ninth.waiting.files import descriptor, is_same
 from ninth.waiting.watchers import READ, close, table_of
 
@@ -103,6 +103,8 @@ class Stream(Reading, Writing, Closing, Ends):
         # Whether the end of the file was met by a reader that was cancelled meanwhile.
         self._ended = False
         self._write_watch: StreamWatcher | None = None
+        # What goes on in its place: TLS over it.
+        self._successor: Stream | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._table: Table
 
@@ -212,7 +214,9 @@ class Stream(Reading, Writing, Closing, Ends):
         if not server_side and context.check_hostname and not server_hostname:
             message = "start_tls() was given no server_hostname: pass whom the certificate names"
             raise ValueError(message)
-        return await tls_over(self._hand_over(), context, server_hostname, server_side)
+        raw = self._hand_over()
+        self._successor = stream = await tls_over(raw, context, server_hostname, server_side)
+        return stream
 
     def _hand_over(self) -> Stream:
         """Return a stream that goes on where this one stops, which nobody can use any more."""
@@ -226,8 +230,9 @@ class Stream(Reading, Writing, Closing, Ends):
             Incoming(self.file, self._fd, True, False, False),
             Outgoing(self.file, self._fd, True, False, False),
         )
-        self._incoming.claimed = self._incoming.closed = self._outgoing.closed = True
-        self._outgoing.writer = raw
+        self._incoming.claimed = True
+        self._outgoing.writer = OCCUPIED
+        self._successor = raw
         return raw
 
     # Reading
@@ -257,6 +262,11 @@ class Stream(Reading, Writing, Closing, Ends):
             if self._read_watch is None:
                 self._read_watch = StreamWatcher(self, self._table, READ)
             await waiter
+        except asyncio.CancelledError:
+            if not waiter.cancelled() and isinstance(waiter.exception(), OSError):
+                # For the next reader: an end that is none would look like one.
+                incoming.error = waiter.exception()
+            raise
         finally:
             incoming.reader = None
         ended, self._ended = self._ended, False
@@ -348,6 +358,10 @@ class Stream(Reading, Writing, Closing, Ends):
         """Do the same as aclose(), where nothing can be awaited."""
         if self.closed:
             return
+        if self._successor is not None:
+            self._incoming.closed = self._outgoing.closed = True
+            self._successor.close()
+            return
         if self._outgoing.unsent and self._outgoing.writer is None:
             try:
                 self._write_now(self._outgoing.unsent)
@@ -378,12 +392,32 @@ class Stream(Reading, Writing, Closing, Ends):
         else:
             self._incoming.core = self._incoming.loop = None
 
+    def __del__(self) -> None:
+        """Have the loop let go of the file of a stream that was given up, in its own time."""
+        # It may never have been more than begun.
+        loop = getattr(self, "_loop", None)
+        if loop is None:
+            return
+        watchers = [one for one in (self._read_watch, self._write_watch) if one is not None]
+        if watchers or self._incoming.watched:
+            with contextlib.suppress(RuntimeError):
+                # The loop is closed, and has let go of everything.
+                loop.call_soon_threadsafe(let_go, self._incoming, watchers)
+
     def _drop_watches(self) -> None:
         self._incoming.unwatch()
         for watcher in (self._read_watch, self._write_watch):
             if watcher is not None:
                 watcher.table.remove(watcher)
         self._read_watch = self._write_watch = None
+
+
+def let_go(incoming: Incoming, watchers: list[StreamWatcher]) -> None:
+    """Watch no longer for a stream that is gone."""
+    if not incoming.closed:
+        incoming.unwatch()
+        for watcher in watchers:
+            watcher.table.remove(watcher)
 
 
 def closed_meanwhile(stream: Stream) -> FileClosedError:

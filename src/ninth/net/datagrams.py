@@ -9,6 +9,7 @@ from ninth.conditions import readable, writable
 from ninth.errors import BusyError
 from ninth.net.addresses import check_host, check_port, resolve
 from ninth.streaming.closing import Closing
+from ninth.streaming.writing import flat
 from ninth.waiting.files import closed
 from ninth.waiting.watchers import close
 
@@ -96,19 +97,27 @@ class Datagrams(Closing):
         try:
             self._check("send")
             where = await self._where(to)
-            while True:
-                self._check("send")
-                try:
-                    if where is None:
-                        self.file.send(data)
-                    else:
-                        self.file.sendto(data, where)
-                except (BlockingIOError, InterruptedError):
+            with flat(data, "send") as view:
+                while not self._sent(view, where):
                     await writable(self.file)
-                else:
-                    return
         finally:
             self._sending = False
+
+    def _sent(self, data: bytes | memoryview, where: Any) -> bool:
+        """Send a datagram; return whether the system has taken it. Raises: OSError."""
+        self._check("send")
+        try:
+            if where is None:
+                self.file.send(data)
+            else:
+                self.file.sendto(data, where)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except PermissionError as error:
+            if not self.file.getsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST):
+                error.add_note("if it goes to a broadcast address: open_udp(broadcast=True)")
+            raise
+        return True
 
     async def _where(self, to: Any) -> Any:
         """Return an address as the system wants it, None if it is connected to one."""
@@ -124,7 +133,7 @@ class Datagrams(Closing):
             raise TypeError(message)
         check_host(to[0], "send")
         check_port(to[1], "send")
-        if len(to) > 2:
+        if len(to) > 2 and self.file.family == socket.AF_INET6:
             return to
         family, kind = self.file.family, socket.SOCK_DGRAM
         return (await resolve(to[0], to[1], "send", family=family, kind=kind))[0].where

@@ -15,6 +15,7 @@ Source: sans-io.readthedocs.io.
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import sys
 from typing import TYPE_CHECKING, Any, Self
@@ -74,6 +75,7 @@ class EventStream(Closing):
         self._waiting: collections.deque[Any] = collections.deque()
         self._ended = False
         self._receiving = False
+        self._sending = asyncio.Lock()
 
     def __repr__(self) -> str:
         return f"<EventStream of {self.connection!r} over {self.stream!r}>"
@@ -91,8 +93,10 @@ class EventStream(Closing):
         self._receiving = True
         try:
             while True:
-                # First, so that a cancellation finds no event taken.
-                await self._flush()
+                # First, so that a cancellation finds no event taken. Who sends at the moment sends
+                # this too; waiting for that could be for ever, if the peer waits for us to read.
+                if not self._sending.locked():
+                    await self.flush()
                 event = self._next()
                 if event is not None or self._ended:
                     return event
@@ -152,21 +156,26 @@ class EventStream(Closing):
                 "and then flush()"
             )
             raise TypeError(message)
-        data = b"".join(send(event) or b"" for event in events)
-        if data:
-            await self.stream.write(data)
+        async with self._sending:
+            parts: list[bytes] = []
+            try:
+                parts.extend(send(event) or b"" for event in events)
+            finally:
+                # Also those before one that is refused: the library counts them as sent.
+                if data := b"".join(parts):
+                    await self.stream.write(data)
 
     async def flush(self) -> None:
         """Send what the library has to send, after its own methods were called.
 
         Raises: as Stream.write(). Cancelling: it is sent all the same.
         """
-        await self._flush()
-
-    async def _flush(self) -> None:
         data_to_send = getattr(self.connection, "data_to_send", None)
-        if data_to_send is not None and (data := data_to_send()):
-            await self.stream.write(data)
+        if data_to_send is not None:
+            async with self._sending:
+                # Until there is no more: others leave to this what comes up meanwhile.
+                while data := data_to_send():
+                    await self.stream.write(data)
 
     async def aclose(self) -> None:
         """Close the stream; idempotent."""

@@ -88,7 +88,7 @@ def listen_unix(path: str, backlog: int, mode: int | None) -> socket.socket:
             sock.listen(backlog)
         except OSError as error:
             message = f"cannot listen on {path!r}: {error.strerror or error}"
-            raise OSError(error.errno, message) from error
+            raise OSError(error.errno or errno.ENAMETOOLONG, message) from error
     except BaseException:
         sock.close()
         raise

@@ -190,7 +190,12 @@ class Server(Coroutine[Any, Any, None]):
     # Serving in a block
 
     async def __aenter__(self) -> Self:
-        sockets = await self._listen()
+        sockets = [] if self._stopped else await self._listen()
+        if self._stopped:
+            # Before it began, or meanwhile.
+            for sock in sockets:
+                sock.close()
+            sockets = []
         try:
             self._addresses = [sock.getsockname() for sock in sockets]
             for address in self._addresses:
@@ -242,6 +247,9 @@ class Server(Coroutine[Any, Any, None]):
     def _accept(self, listener: socket.socket) -> object:
         """Begin to serve who waits for it."""
         for _ in range(BATCH):
+            if self._stopped:
+                # By a handler that has begun at once.
+                return None
             try:
                 peer, _address = listener.accept()
             except (BlockingIOError, InterruptedError):

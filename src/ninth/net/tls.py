@@ -65,6 +65,8 @@ class TLSStream(Stream):
         )
         self._sending = asyncio.Lock()
         self._failure: Exception | None = None
+        # Whether the peer has said that nothing follows, or its end of the connection has ended.
+        self._over = False
         self._begin(
             raw.file,
             Incoming(raw.file, raw.fileno(), True, False, False),
@@ -95,6 +97,10 @@ class TLSStream(Stream):
                 raise explained(error) from error
             else:
                 await self._send()
+                # What came with the last of it is to be seen by those who ask what is there.
+                with contextlib.suppress(ssl.SSLError):
+                    # Else it is remembered, and raised to who reads.
+                    self._incoming.held.put(self._decrypt() or b"")
                 return
 
     # Reading
@@ -128,7 +134,8 @@ class TLSStream(Stream):
         return self._incoming.held.take_all() or self._read_now(MOST)
 
     def _waiting_bytes(self) -> int:
-        return self._raw.pending() + self._raw._waiting_bytes() + self._tls.pending()
+        waiting = self._from_peer.pending + self._tls.pending()
+        return waiting + self._raw.pending() + self._raw._waiting_bytes()
 
     def _feed(self, data: bytes) -> None:
         """Give OpenSSL what came, b"" at the end of the file."""
@@ -139,6 +146,8 @@ class TLSStream(Stream):
 
     def _decrypt(self) -> bytes | None:
         """Return all that can be decrypted, None if more has to come, b"" at the end."""
+        if self._over:
+            return b""
         parts: list[bytes] = []
         # Asking OpenSSL for what cannot be there costs an exception.
         while self._failure is None and (self._from_peer.pending or self._more()):
@@ -147,13 +156,14 @@ class TLSStream(Stream):
             except ssl.SSLWantReadError:
                 break
             except ssl.SSLEOFError:
-                self.truncated = True
+                self.truncated = self._over = True
                 return b"".join(parts)
             except ssl.SSLError as error:
                 # After what came before it.
                 self._failure = error
                 break
             if not data:
+                self._over = True
                 return b"".join(parts)
             parts.append(data)
         if self._failure is not None and not parts:
@@ -170,7 +180,7 @@ class TLSStream(Stream):
         outgoing = self._outgoing
         outgoing.writer = self
         try:
-            with flat(data) as view:
+            with flat(data, "write") as view:
                 done = 0
                 try:
                     while done < len(view):

@@ -13,6 +13,7 @@ cdef class Incoming(DirectSource):
     cdef public bint socket
     cdef public Held held
     cdef public bint eager
+    cdef public object error
     cdef public object reader
     cdef public bint claimed
     cdef public bint closed

@@ -13,7 +13,7 @@ import io
 import os
 from typing import TYPE_CHECKING, Any
 
-from ninth.errors import BusyError
+from ninth.errors import BusyError, FileClosedError
 from ninth.loop.poller import READ
 from ninth.streaming.held import Held
 from ninth.waiting.direct import DirectSource, DirectWait
@@ -21,8 +21,6 @@ from ninth.waiting.files import closed
 
 if TYPE_CHECKING:
     import cython
-
-    from ninth.errors import FileClosedError
 else:
     from ninth.loop import uncompiled as cython
 
@@ -45,6 +43,7 @@ class Incoming(DirectSource):
     eager: whether there may be data that no event tells about before it is looked for: after a
     read that got less than it asked for, the file is taken to be empty, and the next one waits at
     once.
+    error: what a reader met that was cancelled at that moment; for the next one.
     reader: who waits for data, a DirectRead or a future; None if nobody does.
     claimed: somebody keeps all others from reading. closed: the stream is.
     core: of ninth's loop, where the stream is used on one. watched: whether this is in its table.
@@ -56,6 +55,7 @@ class Incoming(DirectSource):
         "closed",
         "direct",
         "eager",
+        "error",
         "held",
         "loop",
         "reader",
@@ -73,6 +73,7 @@ class Incoming(DirectSource):
         self.socket = socket
         self.held = Held()
         self.eager = True
+        self.error: BaseException | None = None
         self.reader: Any = None
         self.claimed = False
         self.closed = False
@@ -90,6 +91,10 @@ class Incoming(DirectSource):
         if not self.reads:
             message = f"{method}() on a stream that is open for writing only"
             raise io.UnsupportedOperation(message)
+        if self.error is not None:
+            error = self.error
+            self.error = None
+            raise error
 
     def read_now(self, size: int) -> bytes | None:
         """Read what is there, of a direct file; None if there is nothing. Raises: OSError."""
@@ -210,6 +215,9 @@ class DirectRead(DirectWait):
         if self.data is not None:
             self.incoming.held.put(self.data)
             self.data = None
+        if isinstance(self.error, OSError) and not isinstance(self.error, FileClosedError):
+            self.incoming.error = self.error
+            self.error = None
 
     def set_exception(self, error: BaseException) -> None:
         """Wake the task with an error."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from ninth.waiting.watchers import READ, Watcher
@@ -17,7 +18,8 @@ class StreamWatcher(Watcher):
     __slots__ = ("stream",)
 
     def __init__(self, stream: Any, table: Table, interest: int) -> None:
-        self.stream = stream
+        # Weak: a stream that is given up is not to be kept by its loop.
+        self.stream = weakref.ref(stream)
         self.fd = stream.fileno()
         self.file = stream.file
         self.interest = interest
@@ -26,10 +28,13 @@ class StreamWatcher(Watcher):
 
     def on_events(self, mask: int) -> bool:  # noqa: ARG002
         """Read or write; return whether there is nothing more to watch for."""
-        if self.interest == READ:
-            return bool(self.stream._on_readable())
-        return bool(self.stream._on_writable())
+        stream = self.stream()
+        if stream is None:
+            return True
+        return bool(stream._on_readable() if self.interest == READ else stream._on_writable())
 
     def on_closed(self, error: FileClosedError) -> None:
         """Tell the stream."""
-        self.stream._on_closed(error)
+        stream = self.stream()
+        if stream is not None:
+            stream._on_closed(error)

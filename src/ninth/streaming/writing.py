@@ -29,6 +29,17 @@ MOST_SENT = 1 << 30
 MOST_READ = 256 * 1024
 
 
+class Occupied:
+    """Stands for a writer that nobody has to wake."""
+
+    def done(self) -> bool:
+        """Return True."""
+        return True
+
+
+OCCUPIED = Occupied()
+
+
 class Writing:
     """What is to be written, and by whom. Thread-safe: no."""
 
@@ -47,13 +58,16 @@ class Writing:
         if type(data) is bytes:
             await self._write_all(data)
         else:
-            with flat(data) as view:
+            with flat(data, "write") as view:
                 await self._write_all(view)
 
     async def _write_all(self, data: bytes | memoryview) -> None:
         outgoing = self._outgoing
         if outgoing.unsent:
+            # Behind it at once: a cancellation may come before that has gone.
+            self._append(data)
             await self._flushed()
+            return
         sent = self._write_now(data)
         if sent < len(data):
             outgoing.unsent = memoryview(data)[sent:]
@@ -154,7 +168,12 @@ class Writing:
         try:
             while count is None or position < offset + count:
                 most = MOST_READ if count is None else min(offset + count - position, MOST_READ)
-                data = await loop.run_in_executor(None, os.pread, file.fileno(), most, position)
+                # Nobody else's data goes into the middle of the file.
+                self._outgoing.writer = OCCUPIED
+                try:
+                    data = await loop.run_in_executor(None, os.pread, file.fileno(), most, position)
+                finally:
+                    self._outgoing.writer = None
                 if not data:
                     break
                 # As far as is known: a cancelled write is sent to its end.
@@ -165,6 +184,13 @@ class Writing:
             with contextlib.suppress(OSError):
                 file.seek(position)
         return position - offset
+
+    def _append(self, data: bytes | memoryview) -> None:
+        """Put data behind what is unsent, as a copy."""
+        unsent = self._outgoing.unsent
+        self._outgoing.unsent = b"".join((unsent, data))
+        if isinstance(unsent, memoryview):
+            unsent.release()
 
     async def _wait_writable(self) -> None:
         """Wait until the system has taken what is unsent, and takes more; others may not write."""
@@ -190,7 +216,7 @@ class Writing:
 
     def _write_later(self, data: bytes) -> None:
         """Have data sent after all that is unsent, with nobody to wait for it."""
-        self._outgoing.unsent = bytes(self._outgoing.unsent) + data
+        self._append(data)
         if self._write_watch is None:
             self._use(asyncio.get_running_loop())
             self._write_watch = StreamWatcher(self, self._table, WRITE)
@@ -259,11 +285,11 @@ class flat:  # noqa: N801  (a context manager, read as a word)
     Raises: TypeError for what is no buffer.
     """
 
-    def __init__(self, data: bytes | bytearray | memoryview) -> None:
+    def __init__(self, data: bytes | bytearray | memoryview, function: str) -> None:
         try:
             self._view = memoryview(data)
         except TypeError:
-            message = f"write() was given {data!r:.80}: pass bytes, as from text.encode()"
+            message = f"{function}() was given {data!r:.80}: pass bytes, as from text.encode()"
             raise TypeError(message) from None
 
     def __enter__(self) -> bytes | memoryview:
