@@ -658,3 +658,29 @@ async def test_a_write_that_nobody_awaits_says_so() -> None:
             one.write(b"lost")  # type: ignore[unused-coroutine]
         await one.write(b"sent")
         assert await other.read() == b"sent"
+
+
+@on_each_loop
+async def test_reads_and_writes_become_tasks_like_any_coroutine() -> None:
+    async with pair() as (one, other):
+        for _ in range(2):
+            # The first read of a stream goes another way than those that follow.
+            assert await asyncio.gather(one.read(), other.write(b"a")) == [b"a", None]
+            reading = asyncio.ensure_future(one.read())
+            assert isinstance(reading, asyncio.Task)
+            await asyncio.ensure_future(other.write(bytearray(b"b")))
+            assert await reading == b"b"
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(one.read(), 0.01)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(other.write(b"c"))
+                got = group.create_task(one.read())
+            assert got.result() == b"c"
+            shielded = asyncio.ensure_future(asyncio.shield(one.read()))
+            await turns()
+            await other.write(b"d")
+            assert await shielded == b"d"
+            done, _ = await asyncio.wait(
+                [asyncio.create_task(one.read()), asyncio.create_task(other.write(b"e"))]
+            )
+            assert {task.result() for task in done} == {b"e", None}

@@ -238,7 +238,8 @@ def new_read(incoming: Incoming, size: int, more: bool) -> DirectRead:
     if not cython.compiled:
         # Which C does by itself.
         read.file = read.callback = read.context = read.error = read.data = None
-        read.begun = read.over = read._asyncio_future_blocking = False
+        read._asyncio_future_blocking = None
+        read.begun = read.over = False
     return read
 
 

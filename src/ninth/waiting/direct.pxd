@@ -40,7 +40,7 @@ cdef class DirectSource(Source):
     cpdef bint is_open(self) except *
 
 cdef class DirectWait(DirectSource):
-    cdef public bint _asyncio_future_blocking
+    cdef public object _asyncio_future_blocking
     cdef public bint begun
     cdef public bint over
     cdef public object loop

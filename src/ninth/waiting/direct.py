@@ -253,7 +253,9 @@ class DirectWait(DirectSource):
         "over",
     )
 
-    _asyncio_future_blocking: bool
+    # None before it has begun: asyncio takes what has True or False there for a future, and a read
+    # that is to become a task, in gather() say, is none.
+    _asyncio_future_blocking: bool | None
     begun: bool
     callback: Any
     context: Any
@@ -382,8 +384,8 @@ def new_wait(core: Core, loop: Any, file: Any, fd: int, interest: int) -> Direct
     wait.interest = interest
     if not cython.compiled:
         # Which C does by itself.
-        wait.callback = wait.context = wait.error = None
-        wait.begun = wait.over = wait._asyncio_future_blocking = False
+        wait.callback = wait.context = wait.error = wait._asyncio_future_blocking = None
+        wait.begun = wait.over = False
     return wait
 
 
