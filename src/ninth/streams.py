@@ -425,7 +425,7 @@ def closed_meanwhile(stream: Stream) -> FileClosedError:
     return FileClosedError(errno.EBADF, f"{stream!r} was closed while it was waited for")
 
 
-def identity(fd: int) -> tuple[int, int]:
-    """Return what tells the file of a descriptor from others. Raises: OSError if it is closed."""
-    status = os.fstat(fd)
+def identity(file: int | str) -> tuple[int, int]:
+    """Return what tells the file of a descriptor or a path from others. Raises: OSError."""
+    status = os.stat(file)
     return status.st_dev, status.st_ino

@@ -21,7 +21,7 @@ from ninth.errors import LineTooLong
 from ninth.run import timeout
 from ninth.scope import scope
 from ninth.scopes.callbacks import STOP
-from ninth.streams import Stream
+from ninth.streams import Stream, identity
 from ninth.waiting.watchers import close
 
 if TYPE_CHECKING:
@@ -131,11 +131,7 @@ class Server(Coroutine[Any, Any, None]):
         grace: seconds until those that have not finished are cancelled; None for what
         serve_tcp() was given.
         """
-        if not self._stopped:
-            self._stopped = True
-            self._close_listeners()
-            if self._waiter is not None and not self._waiter.done():
-                self._waiter.set_result(None)
+        self._accept_no_more()
         limit = self._grace if grace is None else grace
         if limit is not None and not self._scope.cancelled:
             with contextlib.suppress(RuntimeError):
@@ -144,11 +140,15 @@ class Server(Coroutine[Any, Any, None]):
 
     def cancel(self) -> None:
         """Accept no more, and cancel the handlers; idempotent."""
+        self._accept_no_more()
+        self._scope.cancel("the server was cancelled")
+
+    def _accept_no_more(self) -> None:
+        """Close what listens, and wake who waits for the end; idempotent."""
         self._stopped = True
         self._close_listeners()
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
-        self._scope.cancel("the server was cancelled")
 
     async def serve_forever(self) -> None:
         """Wait until the server is stopped; in `async with`."""
@@ -200,7 +200,7 @@ class Server(Coroutine[Any, Any, None]):
             self._addresses = [sock.getsockname() for sock in sockets]
             for address in self._addresses:
                 if isinstance(address, str) and address:
-                    self._paths.append((address, identity_of(address)))
+                    self._paths.append((address, identity(address)))
             # Awaits nothing.
             await self._scope.__aenter__()
         except BaseException:
@@ -222,14 +222,13 @@ class Server(Coroutine[Any, Any, None]):
                 self.stop()
             return await self._scope.__aexit__(kind, error, traceback)
         finally:
-            self._stopped = True
-            self._close_listeners()
+            self._accept_no_more()
 
     def _close_listeners(self) -> None:
-        for path, identity in self._paths:
+        for path, ours in self._paths:
             with contextlib.suppress(OSError):
                 # It may be that of a server that took its place.
-                if identity_of(path) == identity:
+                if identity(path) == ours:
                     os.unlink(path)
         self._paths.clear()
         for sock, registration in self._listeners.items():
@@ -331,9 +330,3 @@ def check_handler(handler: Any, server: str) -> None:
         return
     message = f"{server} was given the handler {handler!r}: pass a coroutine function of a stream"
     raise TypeError(message)
-
-
-def identity_of(path: str) -> tuple[int, int]:
-    """Return what tells a file from others that had or get its name. Raises: OSError."""
-    status = os.stat(path)
-    return status.st_dev, status.st_ino
