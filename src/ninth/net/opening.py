@@ -20,35 +20,46 @@ class Closable(Protocol):
 T = TypeVar("T", bound=Closable)
 
 
-class Opening(Coroutine[Any, Any, T]):
+R = TypeVar("R")
+
+
+class Delegate(Coroutine[Any, Any, R]):
+    """A coroutine for those who start one (scopes, tasks, timeouts): that of `_running()`."""
+
+    def _running(self) -> Coroutine[Any, Any, R]:
+        raise NotImplementedError
+
+    def __await__(self) -> Generator[Any, Any, R]:
+        return self._running().__await__()
+
+    def send(self, value: Any) -> Any:
+        """Go on; see collections.abc.Coroutine."""
+        return self._running().send(value)
+
+    def throw(self, kind: Any, value: Any = None, traceback: Any = None) -> Any:  # noqa: ARG002
+        """Go on with an error; see collections.abc.Coroutine."""
+        if value is None:
+            value = kind() if isinstance(kind, type) else kind
+        return self._running().throw(value)
+
+    def close(self) -> None:
+        """End it; see collections.abc.Coroutine."""
+        self._running().close()
+
+
+class Opening(Delegate[T]):
     """A coroutine that opens something, and a context manager of that.
 
-        stream = await ninth.connect_tcp("localhost", 7)
-        async with ninth.connect_tcp("localhost", 7) as stream: ...
-
-    It is a coroutine for those who start one: scopes, tasks, timeouts.
+    stream = await ninth.connect_tcp("localhost", 7)
+    async with ninth.connect_tcp("localhost", 7) as stream: ...
     """
 
     def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
         self._coroutine = coroutine
         self._opened: T
 
-    def __await__(self) -> Generator[Any, Any, T]:
-        return self._coroutine.__await__()
-
-    def send(self, value: Any) -> Any:
-        """Go on; see collections.abc.Coroutine."""
-        return self._coroutine.send(value)
-
-    def throw(self, kind: Any, value: Any = None, traceback: Any = None) -> Any:  # noqa: ARG002
-        """Go on with an error; see collections.abc.Coroutine."""
-        if value is None:
-            value = kind() if isinstance(kind, type) else kind
-        return self._coroutine.throw(value)
-
-    def close(self) -> None:
-        """End it; see collections.abc.Coroutine."""
-        self._coroutine.close()
+    def _running(self) -> Coroutine[Any, Any, T]:
+        return self._coroutine
 
     async def __aenter__(self) -> T:
         self._opened = await self._coroutine

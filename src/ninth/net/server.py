@@ -14,10 +14,10 @@ import inspect
 import os
 import socket
 import ssl
-from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Self
 
 from ninth.errors import LineTooLong
+from ninth.net.opening import Delegate
 from ninth.run import timeout
 from ninth.scope import scope
 from ninth.scopes.callbacks import STOP
@@ -25,7 +25,7 @@ from ninth.streams import Stream, identity
 from ninth.waiting.watchers import close
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator
+    from collections.abc import Awaitable, Callable, Coroutine
     from types import TracebackType
 
     from ninth.scope import Scope
@@ -58,7 +58,7 @@ GONE = frozenset(
 PEER_ERRORS = (ConnectionError, EOFError, LineTooLong, TimeoutError, ssl.SSLError)
 
 
-class Server(Coroutine[Any, Any, None]):
+class Server(Delegate[None]):
     """What serve_tcp() and serve_unix() return; await it, or enter it by `async with`.
 
     Example:
@@ -162,23 +162,10 @@ class Server(Coroutine[Any, Any, None]):
         async with self:
             await self.serve_forever()
 
-    def _coroutine(self) -> Coroutine[Any, Any, None]:
+    def _running(self) -> Coroutine[Any, Any, None]:
         if self._serving is None:
             self._serving = self._serve_forever()
         return self._serving
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        return self._coroutine().__await__()
-
-    def send(self, value: Any) -> Any:
-        """Go on; see collections.abc.Coroutine."""
-        return self._coroutine().send(value)
-
-    def throw(self, kind: Any, value: Any = None, traceback: Any = None) -> Any:  # noqa: ARG002
-        """Go on with an error; see collections.abc.Coroutine."""
-        if value is None:
-            value = kind() if isinstance(kind, type) else kind
-        return self._coroutine().throw(value)
 
     def close(self) -> None:
         """End it, as a coroutine; in a block the same as stop()."""
