@@ -26,7 +26,7 @@ cdef class DirectWrite:
     cdef public bint begun
     cdef public object rest
     cdef object __weakref__
-    @cython.locals(outgoing=Outgoing, sent=Py_ssize_t)
+    @cython.locals(outgoing=Outgoing, sent=Py_ssize_t, free=bint)
     cpdef object step(self)
 
 @cython.locals(write=DirectWrite)

@@ -85,6 +85,7 @@ class Outgoing:
         """Return whether data can be given to the system at once, by write_now()."""
         return (
             self.direct
+            and self.writes
             and self.writer is None
             and not self.unsent
             and not self.ended
@@ -148,15 +149,10 @@ class DirectWrite:
             outgoing = self.outgoing
             data = self.data
             self.data = None
-            if (
-                outgoing.writer is not None
-                or outgoing.ended
-                or outgoing.closed
-                or outgoing.error is not None
-                or not outgoing.writes
-            ):
+            free = outgoing.is_free()
+            if not free:
                 outgoing.check("write")
-            if type(data) is bytes and outgoing.direct and not outgoing.unsent:
+            if free and type(data) is bytes:
                 sent = outgoing.write_now(data)
                 if sent == len(data):
                     return self
